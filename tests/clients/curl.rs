@@ -111,7 +111,7 @@ fn text_goes_up_and_down() {
     let Some(desk) = Desk::open(&CURL) else {
         return;
     };
-    desk.write_local("up", b"one\r\ntwo\r\n");
+    desk.write_local("up", b"one\ntwo\n");
     let url = format!("ftp://{}/text", desk.authority());
     let report = curl(&desk).args(["-B", "-T", "up", &url]).run();
     assert!(report.ok, "{}", report.text);

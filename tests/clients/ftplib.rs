@@ -20,7 +20,7 @@ fn asks_everything() {
     desk.write_disk("big", &content);
     desk.write_disk("text", b"one\ntwo\n\nthree");
     for name in super::NAMES {
-        desk.write_disk(&format!("{name}.d"), b"x");
+        desk.write_disk(name, b"x");
     }
     let report = ftplib(&desk, &format!("everything\t{}\n", content.len()));
     assert!(report.ok, "{}", report.text);
@@ -39,10 +39,6 @@ impl Driver for Ftplib {
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
         let script: String = steps.iter().map(|step| line(step) + "\n").collect();
         ftplib(desk, &script)
-    }
-
-    fn unable(&self, _step: &Step) -> Option<&'static str> {
-        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::suite::{on_disk, suite};
 use super::{Desk, Driver, NAMES, Report, Road, Step, make_content};
@@ -148,7 +149,7 @@ fn moves_many_files_at_once() {
     for index in 0..30 {
         desk.write_local(&format!("file {index}.dat"), &make_content(index, 1_000));
     }
-    let script = "mkdir -p in/box\nmput -O in/box *.dat\nmkdir out\nmmv in/box/*1*.dat out\nmrm in/box/*2*.dat\nchmod 600 in/box/*\n";
+    let script = "mkdir -p in/box\nmput -O in/box *.dat\nmkdir out\nmmv in/box/*1*.dat out\nmrm in/box/*2*.dat\nglob chmod 600 in/box/*\n";
     let report = lftp(&desk, script);
     assert!(report.ok, "{}", report.text);
     let all = |keep: fn(&str) -> bool| -> BTreeSet<String> {
@@ -162,6 +163,11 @@ fn moves_many_files_at_once() {
         on_disk(&desk, "in/box"),
         all(|name| !name.contains('1') && !name.contains('2'))
     );
+    let mode = fs::metadata(desk.disk("in/box/file 0.dat"))
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600, "{}", report.text);
 }
 
 impl Driver for Lftp {

@@ -282,7 +282,11 @@ impl Client {
     /// Runs it to its end, or kills it and everything it started when the time is over.
     pub fn run(mut self) -> Report {
         use std::os::unix::process::CommandExt;
-        let what = format!("{:?}", self.command);
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let what = words
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ");
         let mut child = self
             .command
             // A group of its own, so that a deadline ends helpers of the client too.

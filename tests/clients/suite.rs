@@ -435,10 +435,10 @@ pub fn refusals(driver: &dyn Driver) {
 fn able(driver: &dyn Driver, step: &Step) -> bool {
     let why = driver.unable(step);
     if let Some(why) = why {
-        note(&format!(
-            "{}: not tried: {step:?}: {why}",
-            driver.programs().join("+")
-        ));
+        let step = format!("{step:?}");
+        let verb = step.split(|c: char| !c.is_alphabetic()).next();
+        let client = driver.programs().first().unwrap_or(&"");
+        note(&format!("{client}: {}: {why}", verb.unwrap_or_default()));
     }
     why.is_none()
 }
