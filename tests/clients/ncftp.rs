@@ -144,8 +144,8 @@ impl Driver for Ncftp {
         match step {
             // It tries CWD first, and is content when that works.
             Step::MakeDir("full") => Some("making a folder that exists is a success for it"),
-            // Observed: its CWD carries fewer than the 255 bytes of the name in the URL.
-            Step::List(folder) if folder.len() >= 255 => Some("it cuts a name of 255 bytes"),
+            // Observed: its CWD carries only the first 96 bytes or so of a long name in its URL.
+            Step::List(folder) if folder.len() > 90 => Some("ncftpls cuts long names"),
             _ => None,
         }
     }
@@ -205,14 +205,9 @@ fn shell(desk: &Desk, command: &str) -> Report {
     Report { ok, ..report }
 }
 
-/// A backslash before every ASCII character that could mean something; `./` in front hides a dash or a tilde.
+/// Between quotes of either kind everything is literal; outside, a name with a wildcard is matched even when it is escaped.
+/// `./` in front hides a dash or a tilde.
 fn quoted(path: &str) -> String {
-    let mut quoted = "./".to_owned();
-    for character in path.chars() {
-        if character.is_ascii() && !character.is_ascii_alphanumeric() && character != '/' {
-            quoted.push('\\');
-        }
-        quoted.push(character);
-    }
-    quoted
+    let quote = if path.contains('"') { '\'' } else { '"' };
+    format!("{quote}./{path}{quote}")
 }
