@@ -1,1 +1,7 @@
-fn x() {}
+//! The one test binary: each room below holds the tests of one theme.
+
+/// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
+mod server;
+
+/// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
+mod clients;
