@@ -1,1 +1,13 @@
-//! x
+//! gftp: a file server that speaks FTP first.
+//!
+//! From the top: [`cli`] turns what was typed into orders, [`serve`] carries them out, [`host`] is the front door of
+//! every service, [`ftp`] is the first of these, and below it lie [`store`], the served tree, and [`accounts`], who may
+//! do what. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
+
+pub mod accounts;
+pub mod cli;
+pub mod ftp;
+pub mod host;
+pub mod serve;
+pub mod store;
+mod sys;

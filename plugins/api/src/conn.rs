@@ -1,0 +1,325 @@
+//! One connection: bytes become lines, replies become bytes, and time and shutdown become events.
+//!
+//! Two rules hold this file together. Everything that waits does so in [`Conn::poll_event`], and all that it has learnt
+//! is in the struct, so any future of this file may be dropped at any await point without losing a byte: that is what
+//! lets a session listen while it transfers. And whatever a stranger can grow is bounded here, by [`Limits`].
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures::io::{AsyncRead, AsyncWrite};
+
+use crate::rt::{Socket, Timer};
+use crate::telnet::{Decoded, Telnet};
+use crate::{Limits, Shutdown};
+
+/// What one read may bring: more than any command line of an honest client, small enough for the stack.
+const READ_SIZE: usize = 4096;
+/// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
+const FLUSH_SIZE: usize = 16 * 1024;
+/// How long replies may wait for a peer that does not read them while nothing else bounds the wait.
+const SEND_WAIT: Duration = Duration::from_secs(30);
+
+/// What a connection has to say.
+#[derive(Debug)]
+pub enum Event {
+    /// A whole line, without its CRLF or LF.
+    Line(Vec<u8>),
+    /// A line longer than [`Limits::line`] began; it is being skipped and never held.
+    TooLong,
+    /// No line came for [`Limits::idle`].
+    Idle,
+    /// The service did not call [`Conn::settled`] within [`Limits::login`].
+    LoginTimeout,
+    /// The server is draining. Said once.
+    Shutdown,
+    /// The peer will send nothing more.
+    Closed,
+}
+
+/// Where a connection comes from and what it is called in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The session's number, unique in this process.
+    pub id: u64,
+    /// The peer's address; an IPv4 peer is always an IPv4 address, whatever the socket.
+    pub peer: SocketAddr,
+    /// Our address as the peer dialled it.
+    pub local: SocketAddr,
+    /// The address that the listener was bound to: unspecified where it takes connections to any.
+    pub bound: IpAddr,
+}
+
+/// One accepted connection.
+pub struct Conn {
+    socket: Socket,
+    origin: Origin,
+    limits: Limits,
+    shutdown: Shutdown,
+    shutdown_told: bool,
+    telnet: Option<Telnet>,
+    /// Received text that was not handed out yet: never more than one line and one read. Empty while idle, with no
+    /// memory of its own.
+    inbox: Vec<u8>,
+    /// How much of `inbox` is known to hold no line end.
+    searched: usize,
+    /// Inside a line that was too long, until its end.
+    skipping: bool,
+    first_line: bool,
+    /// Replies that wait for the peer.
+    outbox: Vec<u8>,
+    ended: bool,
+    /// When the last line was handed out, or the last long answer was over.
+    active: Instant,
+    busy: bool,
+    login_by: Option<Instant>,
+    /// One timer for the whole life of the connection; it is set to the earliest of our deadlines or before.
+    timer: Option<(Timer, Instant)>,
+}
+
+impl Conn {
+    /// Wraps an accepted socket. The login time begins now.
+    pub fn new(socket: Socket, origin: Origin, limits: Limits, shutdown: Shutdown) -> Self {
+        let now = Instant::now();
+        Conn {
+            socket,
+            origin,
+            limits,
+            shutdown,
+            shutdown_told: false,
+            telnet: None,
+            inbox: Vec::new(),
+            searched: 0,
+            skipping: false,
+            first_line: true,
+            outbox: Vec::new(),
+            ended: false,
+            active: now,
+            busy: false,
+            login_by: Some(now + limits.login),
+            timer: None,
+        }
+    }
+
+    /// Speaks Telnet (RFC 854) from now on: its commands are taken out of the text and its options refused.
+    pub fn speak_telnet(&mut self) {
+        self.telnet = Some(Telnet::default());
+    }
+
+    /// Who is there.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The server's shutdown signal, for tasks beside this connection.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// The peer has shown who it is: the login time no longer runs.
+    pub fn settled(&mut self) {
+        self.login_by = None;
+    }
+
+    /// The peer has gone back to being a stranger (FTP's REIN): the login time begins again.
+    pub fn unsettled(&mut self) {
+        self.login_by = Some(Instant::now() + self.limits.login);
+    }
+
+    /// Changes how long the peer may stay without a line.
+    pub fn set_idle(&mut self, idle: Duration) {
+        self.limits.idle = idle;
+    }
+
+    /// While busy, the idle and login times stand still (a transfer has its own watch); afterwards they begin anew.
+    pub fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+        self.active = Instant::now();
+    }
+
+    /// The next thing that happens. Replies that were queued leave first, in one write. Safe to cancel: nothing
+    /// received is lost. After [`Event::Closed`] it says the same again.
+    pub async fn next(&mut self) -> io::Result<Event> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Queues bytes for the peer; they leave with the next [`Conn::next`] or [`Conn::flush`].
+    pub fn queue(&mut self, bytes: &[u8]) {
+        self.outbox.extend_from_slice(bytes);
+    }
+
+    /// A place to write replies to, with the same effect as [`Conn::queue`].
+    pub fn outbox(&mut self) -> &mut Vec<u8> {
+        &mut self.outbox
+    }
+
+    /// Sends what is queued. Waits for a peer that does not read, but not for ever.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        crate::rt::timeout(SEND_WAIT, poll_fn(|cx| self.poll_flush(cx))).await
+    }
+
+    /// Whether a whole line waits already: the peer sent it without waiting for an answer.
+    pub fn has_line(&self) -> bool {
+        self.inbox.contains(&b'\n')
+    }
+
+    /// Whether the peer is known to send nothing more and has nothing left to say. Looks at the socket once more,
+    /// without waiting.
+    pub async fn has_ended(&mut self) -> bool {
+        if !self.ended && self.inbox.is_empty() {
+            let lost = poll_fn(|cx| Poll::Ready(matches!(self.poll_receive(cx), Poll::Ready(Err(_))))).await;
+            self.ended |= lost;
+        }
+        self.ended && !self.has_line()
+    }
+
+    /// Says that nothing more will be sent, after what is queued.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.socket.get_ref().shutdown(std::net::Shutdown::Write)
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        loop {
+            // A peer that pipelines gets its answers together, unless they grow large.
+            if self.outbox.len() < FLUSH_SIZE
+                && let Some(event) = self.take_line()
+            {
+                return Poll::Ready(Ok(event));
+            }
+            let flushed = self.poll_flush(cx)?;
+            // Nothing is read for a peer that does not take its replies: that is what bounds the outbox.
+            if flushed.is_ready() {
+                if let Some(event) = self.take_line() {
+                    return Poll::Ready(Ok(event));
+                }
+                if self.ended {
+                    return Poll::Ready(Ok(Event::Closed));
+                }
+                if self.poll_receive(cx)?.is_ready() {
+                    continue;
+                }
+            }
+            if !self.shutdown_told && self.shutdown.poll_draining(cx).is_ready() {
+                self.shutdown_told = true;
+                return Poll::Ready(Ok(Event::Shutdown));
+            }
+            return self.poll_deadline(cx).map(Ok);
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outbox.is_empty() {
+            let sent = ready!(Pin::new(&mut &self.socket).poll_write(cx, &self.outbox))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if sent == self.outbox.len() {
+                self.outbox = Vec::new();
+            } else {
+                self.outbox.drain(..sent);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The buffer lives on the stack of this call only: an idle connection holds none.
+        let mut chunk = [0; READ_SIZE];
+        let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
+        self.ended = count == 0;
+        let received = &chunk[..count];
+        match &mut self.telnet {
+            None => self.inbox.extend_from_slice(received),
+            Some(telnet) => {
+                for &byte in received {
+                    match telnet.decode(byte) {
+                        Decoded::Byte(byte) => self.inbox.push(byte),
+                        Decoded::Two(first, second) => self.inbox.extend([first, second]),
+                        Decoded::Refuse(answer) => self.outbox.extend(answer),
+                        Decoded::Nothing => {}
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take_line(&mut self) -> Option<Event> {
+        loop {
+            let end = self.inbox[self.searched..].iter().position(|&b| b == b'\n').map(|at| self.searched + at);
+            let Some(end) = end else {
+                self.searched = self.inbox.len();
+                return self.give_up_on_long_line();
+            };
+            let rest = self.inbox.split_off(end + 1);
+            let mut line = std::mem::replace(&mut self.inbox, rest);
+            self.searched = 0;
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            self.active = Instant::now();
+            if line.len() > self.limits.line {
+                return Some(Event::TooLong);
+            }
+            if std::mem::take(&mut self.first_line) && is_http(&line) {
+                log::info!("session {}: closed: the peer speaks HTTP", self.origin.id);
+                (self.ended, self.inbox) = (true, Vec::new());
+                return Some(Event::Closed);
+            }
+            return Some(Event::Line(line));
+        }
+    }
+
+    /// Keeps an endless line from growing: what came of it is forgotten, and said once.
+    fn give_up_on_long_line(&mut self) -> Option<Event> {
+        // One more than the limit, for the CR of a line that is just as long as it may be.
+        if !self.skipping && self.inbox.len() <= self.limits.line + 1 {
+            return None;
+        }
+        let told = std::mem::replace(&mut self.skipping, true);
+        (self.inbox, self.searched) = (Vec::new(), 0);
+        (!told).then_some(Event::TooLong)
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.busy {
+            return Poll::Pending;
+        }
+        let idle_by = self.active + self.limits.idle;
+        let deadline = self.login_by.map_or(idle_by, |login_by| login_by.min(idle_by));
+        // The timer is not moved for every line, only when it went off too early: a busy session costs no timer work.
+        let (timer, set_to) = self.timer.get_or_insert_with(|| (Timer::at(deadline), deadline));
+        if *set_to > deadline {
+            timer.set_at(deadline);
+            *set_to = deadline;
+        }
+        loop {
+            ready!(Pin::new(&mut *timer).poll(cx));
+            if Instant::now() >= deadline {
+                self.active = Instant::now();
+                return Poll::Ready(if self.login_by == Some(deadline) { Event::LoginTimeout } else { Event::Idle });
+            }
+            timer.set_at(deadline);
+            *set_to = deadline;
+        }
+    }
+}
+
+/// Whether a first line is a browser's or a scanner's. No line protocol here has these verbs, and answering them would
+/// let a web page make a browser talk to us (field reports call it cross-protocol scripting).
+fn is_http(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
+    METHODS.iter().any(|method| line.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
+}

@@ -1,0 +1,84 @@
+//! Sockets that listen: how they are made, and how connections are taken from them. Knows no service and no session.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
+
+use crate::rt::{self, Listener, Socket};
+
+/// Connections that the kernel may hold ready while we are busy. The common 128 overflows when a thousand clients come
+/// at once, and each overflow costs its client a second of SYN retry; 4,096 is the kernel's own default ceiling.
+const BACKLOG: i32 = 4096;
+/// A silent peer is asked for a sign of life after this long, before NAT boxes forget the connection (they wait for a
+/// few minutes at least), and then as often again.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long accepting rests when descriptors or memory have run out: long enough for a session to end, short enough
+/// that a waiting client does not notice.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// A shortage is said again only after this long, so that it cannot fill the log as well.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Listens on `address`. What is set here is inherited by every accepted connection, which spares each of them the
+/// system calls: no Nagle delay on replies, keep-alive, and urgent data in line (RFC 959's Synch would otherwise take
+/// a byte out of the middle of a command). An unspecified IPv6 address takes IPv4 as well when `dual` is true.
+pub fn bind(address: SocketAddr, dual: bool) -> io::Result<Listener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!(dual && address.ip().is_unspecified()))?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_out_of_band_inline(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Listener::new(TcpListener::from(socket))
+}
+
+/// Takes the next connection. A connection that died in the queue is passed over; a lack of descriptors or memory is
+/// waited out and said in the log. `what` names the listener there.
+pub async fn accept(listener: &Listener, what: &str) -> (Socket, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => return (socket, canonical(peer)),
+            Err(e) if is_shortage(&e) => {
+                say_shortage(what, &e);
+                rt::sleep(BACK_OFF).await;
+            }
+            // ECONNABORTED and the network errors of accept(2) belong to one connection, not to the listener.
+            Err(e) => log::debug!("{what}: a connection was gone before it was accepted: {e}"),
+        }
+    }
+}
+
+/// The address as the peer would write it: an IPv4 client of an IPv6 socket is an IPv4 client.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Whether an error means that this process or machine has run out of something and will have it again.
+pub fn is_shortage(error: &io::Error) -> bool {
+    const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    SHORTAGES.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Makes closing `socket` discard what is unsent and reset the connection.
+pub fn reset_on_close(socket: &Socket) {
+    let _ = SockRef::from(socket.get_ref()).set_linger(Some(Duration::ZERO));
+}
+
+fn say_shortage(what: &str, error: &io::Error) {
+    /// Milliseconds since the first shortage of the process, plus one; zero: never said.
+    static SAID: AtomicU64 = AtomicU64::new(0);
+    static SINCE: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let now = SINCE.get_or_init(Instant::now).elapsed().as_millis() as u64 + 1;
+    let said = SAID.load(Ordering::Relaxed);
+    if said == 0 || now.saturating_sub(said) > SAY_AGAIN.as_millis() as u64 {
+        SAID.store(now, Ordering::Relaxed);
+        log::warn!("{what}: cannot accept: {error}; waiting for sessions to end (is the open-file limit too low?)");
+    }
+}

@@ -1,0 +1,48 @@
+//! The runtime: the only file that names async-std. Tasks, time, the blocking pool and channels come from it; sockets
+//! are async-io's, which is the reactor inside async-std, because the data path needs their readiness (async-std's own
+//! types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+pub use async_io::Timer;
+pub use async_std::channel::{Receiver, Sender, bounded as channel};
+pub use async_std::task::{JoinHandle, block_on, sleep, spawn, yield_now};
+
+/// A connected TCP socket, registered with the reactor. `&Socket` reads and writes (`futures::io` traits).
+pub type Socket = async_io::Async<TcpStream>;
+/// A listening TCP socket, registered with the reactor.
+pub type Listener = async_io::Async<TcpListener>;
+
+/// Runs `work` on the pool of threads that may block, and waits for its result. Everything that touches a disk goes
+/// here, so that a slow one stalls the session that asked and nobody else. Work that has begun is not cancelled when
+/// the waiting future is dropped: it must be bounded by itself.
+pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    async_std::task::spawn_blocking(work).await
+}
+
+/// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.
+pub async fn timeout<T>(limit: Duration, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    async_std::future::timeout(limit, future).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Connects to `to` from the local address `from` (any free port), so that the peer sees the address it already knows.
+pub async fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::from(to)) {
+        Ok(()) => {}
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        Err(e) => return Err(e),
+    }
+    let socket = Socket::new_nonblocking(TcpStream::from(socket))?;
+    socket.writable().await?;
+    match socket.get_ref().take_error()? {
+        Some(e) => Err(e),
+        None => Ok(socket),
+    }
+}

@@ -1,0 +1,24 @@
+//! The contract between a protocol and the host that accepts connections for it.
+
+use std::io;
+
+use futures::future::BoxFuture;
+
+use crate::Conn;
+
+/// A protocol that can be served: FTP, a clock, anything that talks over one connection.
+pub trait Service: Send + Sync + 'static {
+    /// The service's name, as log lines show it.
+    fn name(&self) -> &'static str;
+
+    /// Talks to one connection until it leaves. An error means that the peer is gone; it is logged once, by the host.
+    /// Dropping the connection closes it.
+    fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>>;
+
+    /// What a peer is told when the host has no room for it, in the protocol's own words; nothing by default.
+    /// `why` is a sentence without its full stop.
+    fn turned_away(&self, why: &str) -> Vec<u8> {
+        let _ = why;
+        Vec::new()
+    }
+}

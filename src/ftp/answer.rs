@@ -1,0 +1,77 @@
+//! What a handler may say: an answer, or a refusal. Handlers return these and cannot reach the socket; only the
+//! conversation speaks. Here, and nowhere else, a store's error becomes a reply code.
+
+use super::data::pump::Road;
+use super::wire::printable::printable;
+use super::wire::reply::{Reply, Text};
+use crate::store::{StoreError, VirtualPath};
+
+/// What came of a command.
+pub type Outcome = Result<Answer, Refusal>;
+
+/// A command that is being done.
+pub enum Answer {
+    /// Done: say this.
+    Reply(Reply),
+    /// Bytes are to flow over a data connection first.
+    Transfer(Box<Transfer>),
+    /// Say this and close (QUIT, or a guest who has worn out his welcome).
+    Goodbye(Reply),
+}
+
+/// A command that is not done, and why, in words that say what to do.
+#[derive(Debug)]
+pub struct Refusal(pub Reply);
+
+/// One transfer, ready to run but for its data connection.
+pub struct Transfer {
+    /// What the log calls it: "sent", "received", "listed".
+    pub done: &'static str,
+    /// What it is about.
+    pub path: VirtualPath,
+    /// The text of the 150.
+    pub opening: Vec<u8>,
+    /// Whether the server chose the name, and so must tell it (STOU).
+    pub unique: bool,
+    /// How the bytes go.
+    pub road: Road,
+    /// What ALLO said the size would be.
+    pub announced: Option<u64>,
+}
+
+impl Answer {
+    /// A single line.
+    pub fn say(code: u16, text: impl Into<Text>) -> Outcome {
+        Ok(Answer::Reply(Reply::new(code, text)))
+    }
+}
+
+impl Refusal {
+    /// A single line.
+    pub fn say(code: u16, text: impl Into<Text>) -> Refusal {
+        Refusal(Reply::new(code, text))
+    }
+
+    /// What the store said of `path`.
+    pub fn about(path: &VirtualPath, error: StoreError) -> Refusal {
+        if let StoreError::Io(e) = &error {
+            log::warn!("{}: {e}", printable(&path.absolute()));
+        }
+        let mut text = path.absolute();
+        text.extend_from_slice(format!(": {error}.").as_bytes());
+        Refusal::say(code_of(&error), text)
+    }
+}
+
+/// The reply code of a store's error (RFC 959 §4.2): 4yz where trying again may help, 55z where it will not.
+pub fn code_of(error: &StoreError) -> u16 {
+    match error {
+        StoreError::Busy | StoreError::ChangedMeanwhile => 450,
+        StoreError::OutOfDescriptors | StoreError::Io(_) => 451,
+        StoreError::Full => 452,
+        StoreError::QuotaExceeded | StoreError::TooBig => 552,
+        StoreError::NameTooLong | StoreError::BadName(_) => 553,
+        StoreError::BeyondEnd { .. } => 554,
+        _ => 550,
+    }
+}

@@ -1,0 +1,85 @@
+//! The dialogue of one session: line, answer, reply, in that order, until one side has had enough. The only place,
+//! with [`super::transfer`], that speaks.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use gftp_plugin::{Conn, Event};
+
+use super::answer::{Answer, Refusal};
+use super::session::Session;
+use super::wire::reply::Reply;
+use super::{Shared, transfer, verbs};
+
+/// Single-line: some devices take any further line for an answer to their first command.
+const GREETING: &str = "gftp ready.";
+
+/// What is heard while a transfer runs and must be seen to when it is over.
+#[derive(Default)]
+pub struct Waiting {
+    /// Commands, in the order they came.
+    pub lines: VecDeque<Vec<u8>>,
+    /// The server has begun to drain.
+    pub draining: bool,
+}
+
+/// Talks to one client from greeting to goodbye.
+pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
+    conn.speak_telnet();
+    let mut session = Session::new(shared, *conn.origin());
+    let mut waiting = Waiting::default();
+    say(&mut conn, &Reply::new(220, GREETING));
+    loop {
+        let event = match waiting.lines.pop_front() {
+            Some(line) => Event::Line(line),
+            None if waiting.draining => Event::Shutdown,
+            None => conn.next().await?,
+        };
+        let last = match event {
+            Event::Line(line) => {
+                // Boxed: the longest-lived part of a session is the wait above, and pays for no command's state.
+                if Box::pin(obey(&mut conn, &mut session, &mut waiting, &line)).await? {
+                    break;
+                }
+                continue;
+            }
+            Event::TooLong => {
+                say(&mut conn, &Reply::new(500, "Line too long; a path has at most 4096 bytes."));
+                continue;
+            }
+            Event::Idle => "Idle for too long; closing.",
+            Event::LoginTimeout => "Nobody has logged in in time; closing.",
+            Event::Shutdown => "The server is shutting down; come back later.",
+            Event::Closed => return Ok(()),
+        };
+        say(&mut conn, &Reply::new(421, last));
+        break;
+    }
+    conn.finish().await
+}
+
+/// Answers one line. True: that was the last one.
+async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, line: &[u8]) -> io::Result<bool> {
+    let was_in = session.is_in();
+    let answer = verbs::answer(session, line).await;
+    match (was_in, session.is_in()) {
+        (false, true) => conn.settled(),
+        (true, false) => conn.unsettled(),
+        _ => {}
+    }
+    match answer {
+        Ok(Answer::Reply(reply)) | Err(Refusal(reply)) => say(conn, &reply),
+        Ok(Answer::Goodbye(reply)) => {
+            say(conn, &reply);
+            return Ok(true);
+        }
+        Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
+    }
+    Ok(false)
+}
+
+/// Queues a reply; it leaves before the session next waits.
+pub fn say(conn: &mut Conn, reply: &Reply) {
+    reply.write(conn.outbox());
+}

@@ -1,0 +1,82 @@
+//! FTP: RFC 959 and what has grown around it, as one service among others.
+//!
+//! A command's way: [`conversation`] takes a line from the connection, [`verbs`] look it up in the one table and answer
+//! it with the [`session`]'s memory and the store, [`transfer`] moves bytes where an answer asks for it, and the reply
+//! goes back. [`wire`] holds the pure parts: parsing and formatting, without sockets, files or a clock.
+
+mod answer;
+mod conversation;
+pub mod data;
+mod session;
+mod transfer;
+mod verbs;
+pub mod wire;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use gftp_plugin::{Conn, Service};
+
+use crate::accounts::Accounts;
+use crate::store::Store;
+use data::passive::{Passive, PassiveOptions};
+
+pub use verbs::table::{VERBS, markdown_table};
+
+/// What an FTP server is told when it is made.
+pub struct FtpOptions {
+    /// The served tree.
+    pub store: Store,
+    /// Who may log in.
+    pub accounts: Accounts,
+    /// Where passive data connections are taken.
+    pub passive: PassiveOptions,
+    /// How long a data connection may take to come about.
+    pub data_wait: Duration,
+    /// How long a transfer may stand still.
+    pub stall: Duration,
+}
+
+/// The FTP service.
+pub struct Ftp {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of one server share.
+pub struct Shared {
+    /// The served tree.
+    pub store: Arc<Store>,
+    /// Who may log in.
+    pub accounts: Accounts,
+    /// The shared passive listeners.
+    pub passive: Arc<Passive>,
+    /// See [`FtpOptions::data_wait`].
+    pub data_wait: Duration,
+    /// See [`FtpOptions::stall`].
+    pub stall: Duration,
+}
+
+impl Ftp {
+    /// A server, not yet listening: that is the host's part.
+    pub fn new(options: FtpOptions) -> Self {
+        let FtpOptions { store, accounts, passive, data_wait, stall } = options;
+        let (store, passive) = (Arc::new(store), Passive::new(passive));
+        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall }) }
+    }
+}
+
+impl Service for Ftp {
+    fn name(&self) -> &'static str {
+        "ftp"
+    }
+
+    fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(conversation::converse(Arc::clone(&self.shared), conn))
+    }
+
+    fn turned_away(&self, why: &str) -> Vec<u8> {
+        format!("421 {why}.\r\n").into_bytes()
+    }
+}

@@ -1,0 +1,139 @@
+//! What one session remembers between commands. No socket, no clock; the verbs read and write it, the conversation
+//! owns it.
+
+use std::sync::Arc;
+
+use gftp_plugin::{Origin, rt};
+
+use super::Shared;
+use super::answer::Refusal;
+use super::data::Plan;
+use super::wire::command::argument_path;
+use super::wire::facts::Facts;
+use super::wire::printable::printable;
+use crate::store::{Rights, StoreError, View, VirtualPath};
+
+/// How file bytes are represented while they travel (RFC 959 §3.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Representation {
+    /// TYPE A: lines end in CRLF on the wire. The default, as the RFC has it.
+    Ascii,
+    /// TYPE I and L 8: bytes as they are.
+    Image,
+}
+
+/// Who this is.
+pub enum Who {
+    /// Nobody has said anything.
+    Stranger,
+    /// USER gave this name; PASS is to come.
+    Named(Vec<u8>),
+    /// Logged in under this name, with this door to the store.
+    In(Vec<u8>, View),
+}
+
+/// One session's memory.
+pub struct Session {
+    /// What all sessions of the server share.
+    pub shared: Arc<Shared>,
+    /// Who is on the line.
+    pub origin: Origin,
+    /// Who has logged in.
+    pub who: Who,
+    /// The working directory.
+    pub directory: VirtualPath,
+    /// TYPE.
+    pub representation: Representation,
+    /// How the next data connection is to be made.
+    pub plan: Plan,
+    /// EPSV ALL was sent: no other way to make data connections (RFC 2428 §4).
+    pub only_epsv: bool,
+    /// REST: where the next transfer begins.
+    pub restart: u64,
+    /// RNFR: what RNTO will rename.
+    pub renaming: Option<VirtualPath>,
+    /// ALLO: how large the next upload will be.
+    pub announced: Option<u64>,
+    /// OPTS MLST.
+    pub facts: Facts,
+    /// CLNT: what the client calls itself.
+    pub client: Option<Vec<u8>>,
+    /// Wrong passwords so far.
+    pub failures: u32,
+}
+
+impl Session {
+    /// A stranger's session.
+    pub fn new(shared: Arc<Shared>, origin: Origin) -> Self {
+        Session {
+            shared,
+            origin,
+            who: Who::Stranger,
+            directory: VirtualPath::root(),
+            representation: Representation::Ascii,
+            plan: Plan::Unset,
+            only_epsv: false,
+            restart: 0,
+            renaming: None,
+            announced: None,
+            facts: Facts::DEFAULT,
+            client: None,
+            failures: 0,
+        }
+    }
+
+    /// Forgets all but who is on the line and how often they guessed wrong: the state of a new session (REIN, RFC 959
+    /// §4.1.1).
+    pub fn reset(&mut self) {
+        let failures = self.failures;
+        *self = Session::new(Arc::clone(&self.shared), self.origin);
+        self.failures = failures;
+    }
+
+    /// Lets `name` in.
+    pub fn let_in(&mut self, name: Vec<u8>, rights: Rights) {
+        let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
+        let view = self.shared.store.view(rights, owner);
+        self.failures = 0;
+        self.who = Who::In(name, view);
+    }
+
+    /// Whether somebody is logged in.
+    pub fn is_in(&self) -> bool {
+        matches!(self.who, Who::In(..))
+    }
+
+    /// The name for log lines.
+    pub fn name(&self) -> String {
+        match &self.who {
+            Who::Stranger => "-".to_string(),
+            Who::Named(name) | Who::In(name, _) => printable(name).to_string(),
+        }
+    }
+
+    /// The door to the store. The verb table lets nobody get here who is not logged in; should it ever err, they are
+    /// refused here.
+    pub fn view(&self) -> Result<View, Refusal> {
+        match &self.who {
+            Who::In(_, view) => Ok(view.clone()),
+            _ => Err(Refusal::say(530, "Log in with USER and PASS first.")),
+        }
+    }
+
+    /// What a path that the client typed means here.
+    pub fn path(&self, argument: &[u8]) -> Result<VirtualPath, Refusal> {
+        let argument = argument_path(argument);
+        self.directory.join(&argument).map_err(|e| Refusal::say(553, format!("{}: {e}.", printable(&argument))))
+    }
+
+    /// Does `work` with the store on the blocking pool; an error becomes a refusal that names `path`.
+    pub async fn store<T: Send + 'static>(
+        &self,
+        path: &VirtualPath,
+        work: impl FnOnce(&View, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (view, asked) = (self.view()?, path.clone());
+        let done = rt::unblock(move || work(&view, &asked)).await;
+        done.map_err(|e| Refusal::about(path, e))
+    }
+}

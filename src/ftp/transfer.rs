@@ -1,0 +1,250 @@
+//! One transfer: the data connection, 150, the bytes, and the reply that says how it went, while the control
+//! connection stays open for ABOR, STAT, NOOP and QUIT (RFC 959 §4.1.3, §5.4).
+//!
+//! An upload ends in one of three ways. Whole, as far as plain FTP can tell: the data connection was closed cleanly and
+//! the client is still there; then it is published. Broken: reset, aborted, stalled, control connection lost; then it
+//! is kept aside for this client to resume. Refused by the store (disk full): then it is removed. The file that stood
+//! under the name stands until the moment of publishing.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use futures::{FutureExt, select_biased};
+use gftp_plugin::rt::{self, Socket};
+use gftp_plugin::{Conn, Event, listen};
+
+use super::answer::{Transfer, code_of};
+use super::conversation::{Waiting, say};
+use super::data::pump::{self, Broken, Road, Traffic};
+use super::session::Session;
+use super::wire::command::Command;
+use super::wire::printable::printable;
+use super::wire::reply::Reply;
+use crate::store::Upload;
+
+/// Commands that may wait for the end of a transfer. A client that pipelines more is not read from until then.
+const MOST_WAITING: usize = 64;
+
+/// Why a transfer is being cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The client sent ABOR.
+    Aborted,
+    /// The control connection has ended or broken.
+    ClientGone,
+    /// The grace of a shutdown is over.
+    Ending,
+}
+
+/// How a transfer ended.
+enum End {
+    Whole,
+    Stopped(Stop),
+    Failed(Broken),
+}
+
+/// Carries out `transfer` and says how it went.
+pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
+    conn.set_busy(true);
+    let pipelined = conn.has_line();
+    let moved = Arc::new(AtomicU64::new(0));
+    let Transfer { done, path, opening, unique, road, announced } = transfer;
+    let uploading = matches!(road, Road::Receive(_) | Road::ReceiveText(..));
+    let name = printable(&path.absolute()).to_string();
+    let mut control =
+        Control { conn, waiting, pipelined, uploading, moved: Arc::clone(&moved), done, deaf: false, stop: None };
+
+    let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
+    let socket = match control.attend(connecting, None).await {
+        Some(Ok(socket)) => Arc::new(socket),
+        other => {
+            // Removing a temporary file is disk work too.
+            rt::unblock(move || drop(road)).await;
+            let reply = match other {
+                Some(Err(none)) => Reply::new(425, format!("{none}.")),
+                _ => stopped(control.stop),
+            };
+            return control.conclude(reply);
+        }
+    };
+    say(control.conn, &Reply::new(150, opening));
+    control.conn.flush().await?;
+
+    let began = Instant::now();
+    let traffic = Traffic { socket: Arc::clone(&socket), stall: session.shared.stall, moved: Arc::clone(&moved) };
+    let (upload, result) = match control.attend(Box::pin(pump::run(road, &traffic)), Some(&socket)).await {
+        Some(outcome) => outcome,
+        None => (None, Ok(())),
+    };
+    if uploading && control.stop.is_none() && result.is_ok() && control.client_is_gone().await {
+        control.stop = Some(Stop::ClientGone);
+    }
+    let end = match (control.stop, result) {
+        (Some(stop), _) => End::Stopped(stop),
+        (None, Ok(())) => End::Whole,
+        (None, Err(broken)) => End::Failed(broken),
+    };
+    if !uploading && matches!(end, End::Failed(Broken::Store(_))) {
+        // A cut download must not look like a whole one.
+        listen::reset_on_close(&socket);
+    }
+    drop((traffic, socket));
+
+    let moved = moved.load(Ordering::Relaxed);
+    let reply = match upload {
+        Some(upload) => settle(upload, end, unique, moved, announced).await,
+        None => told(end, moved),
+    };
+    let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
+    let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), printable(reply.text()));
+    log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {code} {text}");
+    control.conclude(reply)
+}
+
+/// Publishes, keeps or removes an upload, and says which.
+async fn settle(upload: Upload, end: End, unique: bool, moved: u64, announced: Option<u64>) -> Reply {
+    const KEPT: &[u8] = b" What came is kept aside for an hour: resume with REST and STOR, or with APPE.";
+    match end {
+        End::Whole => match rt::unblock(move || upload.publish()).await {
+            Ok(published) => {
+                let mut text = format!("Stored {moved} bytes").into_bytes();
+                if unique {
+                    text.extend_from_slice(&[b" as ", published.name.as_slice()].concat());
+                }
+                if announced == Some(moved) {
+                    text.extend_from_slice(b", as announced");
+                }
+                text.push(b'.');
+                Reply::new(226, text)
+            }
+            Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
+        },
+        End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
+            let kept = rt::unblock(move || upload.keep()).await > 0;
+            let reply = told(end, moved);
+            if kept { Reply::new(reply.code(), [reply.text(), KEPT].concat()) } else { reply }
+        }
+        End::Failed(Broken::Store(_)) => {
+            rt::unblock(move || drop(upload)).await;
+            told(end, moved)
+        }
+    }
+}
+
+/// The reply to a transfer that left nothing to settle.
+fn told(end: End, moved: u64) -> Reply {
+    match end {
+        End::Whole => Reply::new(226, format!("Sent {moved} bytes.")),
+        End::Stopped(stop) => stopped(Some(stop)),
+        End::Failed(Broken::Connection(e)) => Reply::new(426, format!("The data connection broke: {e}.")),
+        End::Failed(Broken::Stalled(time)) => {
+            Reply::new(426, format!("Nothing moved for {}; given up.", humantime::format_duration(time)))
+        }
+        End::Failed(Broken::Store(e)) => Reply::new(code_of(&e), format!("Transfer failed: {e}.")),
+    }
+}
+
+fn stopped(stop: Option<Stop>) -> Reply {
+    match stop {
+        Some(Stop::Ending) => Reply::new(426, "The server is shutting down; transfer given up."),
+        Some(Stop::ClientGone) => Reply::new(426, "The control connection is gone; transfer given up."),
+        Some(Stop::Aborted) | None => Reply::new(426, "Transfer aborted."),
+    }
+}
+
+/// The control connection while a transfer runs.
+struct Control<'a> {
+    conn: &'a mut Conn,
+    waiting: &'a mut Waiting,
+    /// Commands had been sent ahead already: answers keep their order.
+    pipelined: bool,
+    uploading: bool,
+    moved: Arc<AtomicU64>,
+    done: &'static str,
+    /// The client has closed its sending side: there is nothing more to hear.
+    deaf: bool,
+    stop: Option<Stop>,
+}
+
+impl Control<'_> {
+    /// Waits for `work` while listening to the client. A stop shuts `data` down, upon which the work ends by itself
+    /// and is waited for; without a data connection the work is dropped, and there is no result.
+    async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&Socket>) -> Option<T> {
+        let shutdown = self.conn.shutdown().clone();
+        let mut ending = pin!(shutdown.ending().fuse());
+        let mut work = pin!(work.fuse());
+        loop {
+            let listening = !self.deaf && self.stop.is_none() && self.waiting.lines.len() < MOST_WAITING;
+            let said = {
+                let next = async {
+                    match listening {
+                        true => self.conn.next().await,
+                        false => std::future::pending().await,
+                    }
+                };
+                let mut next = pin!(next.fuse());
+                select_biased! {
+                    out = work => return Some(out),
+                    event = next => Some(event),
+                    () = ending => None,
+                }
+            };
+            let heard = said.map_or(Some(Stop::Ending), |event| self.hear(event));
+            if self.stop.is_none() && heard.is_some() {
+                self.stop = heard;
+                match data {
+                    Some(socket) => drop(socket.get_ref().shutdown(std::net::Shutdown::Both)),
+                    None => return None,
+                }
+            }
+        }
+    }
+
+    /// What the client says meanwhile; a reason to stop, if it is one.
+    fn hear(&mut self, event: io::Result<Event>) -> Option<Stop> {
+        match event {
+            Ok(Event::Line(line)) => return self.hear_line(line),
+            Ok(Event::TooLong) => say(self.conn, &Reply::new(500, "Line too long.")),
+            Ok(Event::Shutdown) => self.waiting.draining = true,
+            // The connection is busy, so its timers stand still.
+            Ok(Event::Idle | Event::LoginTimeout) => {}
+            // A client that has only closed its sending side still wants its download.
+            Ok(Event::Closed) if !self.uploading => self.deaf = true,
+            Ok(Event::Closed) | Err(_) => return Some(Stop::ClientGone),
+        }
+        None
+    }
+
+    fn hear_line(&mut self, line: Vec<u8>) -> Option<Stop> {
+        let in_order = self.waiting.lines.is_empty() && !self.pipelined;
+        match Command::parse(&line).map(|command| (command.verb, command.argument.is_some())) {
+            Ok((verb, _)) if verb.as_str() == "ABOR" => {
+                // Answered in its turn, after the transfer's own reply: 426, then 226.
+                self.waiting.lines.push_back(line);
+                return Some(Stop::Aborted);
+            }
+            Ok((verb, false)) if verb.as_str() == "STAT" => {
+                let (moved, done) = (self.moved.load(Ordering::Relaxed), self.done);
+                say(self.conn, &Reply::new(211, format!("Transfer in progress: {moved} bytes {done}.")));
+            }
+            Ok((verb, _)) if verb.as_str() == "NOOP" && in_order => say(self.conn, &Reply::new(200, "Still here.")),
+            _ => self.waiting.lines.push_back(line),
+        }
+        None
+    }
+
+    /// Whether the client has left without a word. A QUIT that waits is a word.
+    async fn client_is_gone(&mut self) -> bool {
+        self.waiting.lines.is_empty() && self.conn.has_ended().await
+    }
+
+    /// Says how it went, and lets the session's timers run again.
+    fn conclude(self, reply: Reply) -> io::Result<()> {
+        self.conn.set_busy(false);
+        say(self.conn, &reply);
+        Ok(())
+    }
+}

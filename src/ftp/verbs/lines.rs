@@ -1,0 +1,165 @@
+//! The lines of listings: what the store shows, in the form that the verb promises. Runs on the blocking pool.
+
+use super::super::data::pump::Lines;
+use super::super::wire::facts::{self, Can, EntryType, Facts, mlsx_line};
+use super::super::wire::listing::{self, Row, long_line};
+use super::browse::seconds;
+use crate::store::{Entry, Item, Kind, Listing, Rights, StoreError};
+
+/// How entries are written.
+pub struct Shape {
+    form: Form,
+    /// What is put before each name.
+    prefix: Vec<u8>,
+    /// How much of `prefix` belongs to the listed directory itself.
+    top: usize,
+}
+
+enum Form {
+    /// As `ls -l`, at this time (seconds since 1970), which decides how dates are written.
+    Long(i64),
+    /// Names alone.
+    Names,
+    /// MLSD.
+    Facts(Facts, Rights),
+}
+
+impl Shape {
+    /// LIST.
+    pub fn long(now: i64) -> Self {
+        Shape { form: Form::Long(now), prefix: Vec::new(), top: 0 }
+    }
+
+    /// NLST; `prefix` goes before each name.
+    pub fn names(prefix: Vec<u8>) -> Self {
+        Shape { form: Form::Names, top: prefix.len(), prefix }
+    }
+
+    /// MLSD.
+    pub fn facts(facts: Facts, rights: Rights) -> Self {
+        Shape { form: Form::Facts(facts, rights), prefix: Vec::new(), top: 0 }
+    }
+
+    /// For names that are paths as they were typed.
+    pub fn bare(self) -> Self {
+        Shape { prefix: Vec::new(), top: 0, ..self }
+    }
+
+    /// A listing of this one thing.
+    pub fn single(self, name: &[u8], entry: &Entry) -> Lines {
+        let mut text = self.one(name, entry);
+        Box::new(move |out| {
+            out.append(&mut text);
+            Ok(false)
+        })
+    }
+
+    /// The line of this one thing.
+    pub fn one(mut self, name: &[u8], entry: &Entry) -> Vec<u8> {
+        let mut text = Vec::new();
+        let item = if matches!(self.form, Form::Names) { Item::Name(name) } else { Item::Entry { name, entry } };
+        self.write(item, &mut text);
+        text
+    }
+
+    /// Appends the line of one item.
+    pub fn write(&mut self, item: Item<'_>, out: &mut Vec<u8>) {
+        match (item, &self.form) {
+            (Item::Directory(below), Form::Names) => {
+                self.prefix.truncate(self.top);
+                self.prefix.extend_from_slice(below);
+                self.prefix.push(b'/');
+            }
+            (Item::Directory(below), _) => {
+                // As `ls -lR` heads each directory.
+                out.extend_from_slice(b"\r\n./");
+                out.extend(below.iter().map(|&byte| printable(byte)));
+                out.extend_from_slice(b":\r\n");
+            }
+            (Item::Name(name) | Item::Entry { name, .. }, Form::Names) => {
+                out.extend(self.prefix.iter().chain(name).map(|&byte| printable(byte)));
+                out.extend_from_slice(b"\r\n");
+            }
+            (Item::Entry { name, entry }, Form::Long(now)) => long_line(&row(entry, name), *now, out),
+            (Item::Entry { name, entry }, Form::Facts(facts, rights)) => {
+                facts_line(entry, *facts, *rights, name, out);
+                out.extend_from_slice(b"\r\n");
+            }
+            // Names alone come only where names alone were asked for.
+            (Item::Name(_), Form::Long(_) | Form::Facts(..)) => {}
+        }
+    }
+}
+
+/// A name must not end its line and begin a forged one.
+fn printable(byte: u8) -> u8 {
+    if matches!(byte, b'\r' | b'\n' | 0) { b'?' } else { byte }
+}
+
+/// A listing as lines. The first batch is made at once, in the same trip to the pool that opened it: most directories
+/// have no other.
+pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError> {
+    let mut first = Vec::new();
+    let more = listing.next_batch(|item| shape.write(item, &mut first))?;
+    let mut first = Some(first);
+    Ok(Box::new(move |out| match first.take() {
+        Some(mut text) => {
+            out.append(&mut text);
+            Ok(more)
+        }
+        None => listing.next_batch(|item| shape.write(item, out)),
+    }))
+}
+
+/// The facts of one entry, without a line end.
+pub fn facts_line(entry: &Entry, facts: Facts, rights: Rights, name: &[u8], out: &mut Vec<u8>) {
+    let can = Can {
+        append: rights.append && entry.writable,
+        create: rights.write && entry.writable,
+        delete: rights.delete,
+        enter: entry.searchable,
+        rename: rights.rename,
+        list: rights.list && entry.readable,
+        mkdir: rights.mkdir && entry.writable,
+        purge: rights.delete && entry.writable,
+        retrieve: rights.read && entry.readable,
+        write: rights.write && entry.writable,
+    };
+    let kind = match entry.kind {
+        Kind::File => EntryType::File,
+        Kind::Directory => EntryType::Directory,
+        Kind::Symlink => EntryType::Symlink(entry.target.as_deref()),
+        Kind::Other => EntryType::Other("other"),
+    };
+    let row = facts::Entry {
+        kind,
+        size: entry.size,
+        modified: seconds(entry.modified),
+        can,
+        unique: (entry.device, entry.inode),
+        mode: entry.permissions,
+        owner: &entry.owner,
+        group: &entry.group,
+    };
+    mlsx_line(&row, facts, name, out);
+}
+
+fn row<'a>(entry: &'a Entry, name: &'a [u8]) -> Row<'a> {
+    let kind = match entry.kind {
+        Kind::File => listing::Kind::File,
+        Kind::Directory => listing::Kind::Directory,
+        Kind::Symlink => listing::Kind::Symlink,
+        Kind::Other => listing::Kind::Other('?'),
+    };
+    Row {
+        kind,
+        permissions: entry.permissions,
+        links: entry.links,
+        owner: &entry.owner,
+        group: &entry.group,
+        size: entry.size,
+        modified: seconds(entry.modified),
+        name,
+        target: entry.target.as_deref(),
+    }
+}

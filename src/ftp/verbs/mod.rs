@@ -1,0 +1,45 @@
+//! A line becomes an answer: it is looked up in the one [`table`], which says whether the verb may be used now and with
+//! what argument, and its handler is called. Nothing here touches a socket.
+
+mod browse;
+mod change;
+mod lines;
+mod login;
+mod settings;
+mod site;
+pub mod table;
+mod transfer;
+
+use super::answer::{Outcome, Refusal};
+use super::session::Session;
+use super::wire::command::{Command, Malformed};
+use table::{Argument, When};
+
+/// What `line` comes to.
+pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
+    let Command { verb: name, argument } = Command::parse(line).map_err(|malformed| match malformed {
+        Malformed::Empty => Refusal::say(500, "Empty line; send a command, or HELP for a list."),
+        Malformed::BadVerb => Refusal::say(500, "That is no FTP command; send HELP for a list."),
+    })?;
+    let Some(verb) = table::find(name.as_str()) else {
+        return Err(Refusal::say(500, format!("{name} is not known here; send HELP for a list.")));
+    };
+    log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));
+
+    // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
+    let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
+    if verb.name == "RNTO" {
+        session.renaming = renaming;
+    }
+    if verb.takes_restart {
+        session.restart = restart;
+    }
+    if verb.when == When::LoggedIn && !session.is_in() {
+        return Err(Refusal::say(530, "Log in with USER and PASS first."));
+    }
+    match (verb.argument, argument) {
+        (Argument::Required(_), None) => Err(Refusal::say(501, format!("Use: {}.", verb.usage()))),
+        (Argument::None, Some(_)) => Err(Refusal::say(501, format!("{} takes no argument.", verb.name))),
+        _ => (verb.run)(session, argument).await,
+    }
+}

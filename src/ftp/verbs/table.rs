@@ -1,0 +1,189 @@
+//! Every verb, once: its name, argument, when it may be used, what it does, where it is specified, its FEAT line and
+//! its handler. HELP, FEAT, the login check and the README's table of commands are made from this and nothing else.
+
+use futures::future::BoxFuture;
+
+use super::super::answer::Outcome;
+use super::super::session::Session;
+use super::super::wire::printable::printable;
+use super::{browse, change, login, settings, site, transfer};
+
+/// What a verb wants behind it; the text is how HELP shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing may follow.
+    None,
+    /// Something may follow.
+    Optional(&'static str),
+    /// Something must follow.
+    Required(&'static str),
+}
+
+/// When a verb may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Also by a stranger.
+    Always,
+    /// After a login.
+    LoggedIn,
+}
+
+type Handler = for<'a> fn(&'a mut Session, Option<&'a [u8]>) -> BoxFuture<'a, Outcome>;
+
+/// One row.
+pub struct Verb {
+    /// In upper case.
+    pub name: &'static str,
+    /// What follows it.
+    pub argument: Argument,
+    /// Who may use it.
+    pub when: When,
+    /// What it does, in a line.
+    pub help: &'static str,
+    /// Where it is specified.
+    pub rfc: &'static str,
+    /// Its line in FEAT (RFC 2389 §3.2), if it has one.
+    pub feat: Option<&'static str>,
+    /// Whether a REST before it is still good behind it.
+    pub takes_restart: bool,
+    /// What answers it.
+    pub run: Handler,
+}
+
+/// A row whose REST is lost and that has no FEAT line, as most.
+macro_rules! verb {
+    ($name:literal, $argument:expr, $when:ident, $rfc:literal, $run:path, $help:literal $(, $key:ident = $value:expr)*) => {
+        Verb {
+            $($key: $value,)*
+            ..Verb {
+                name: $name,
+                argument: $argument,
+                when: When::$when,
+                help: $help,
+                rfc: $rfc,
+                feat: None,
+                takes_restart: false,
+                run: |session, argument| Box::pin($run(session, argument)),
+            }
+        }
+    };
+}
+
+use Argument::{None as Bare, Optional as May, Required as Must};
+
+/// The table.
+#[rustfmt::skip]
+pub static VERBS: &[Verb] = &[
+    // Access (RFC 959 §4.1.1)
+    verb!("USER", Must("name"), Always, "RFC 959", login::user, "Begin a login: who you are"),
+    verb!("PASS", May("password"), Always, "RFC 959", login::pass, "Finish a login"),
+    verb!("ACCT", Must("account"), Always, "RFC 959", login::acct, "Accepted, not needed"),
+    verb!("REIN", Bare, Always, "RFC 959", login::rein, "Start the session anew"),
+    verb!("QUIT", Bare, Always, "RFC 959", login::quit, "Say goodbye; a running transfer ends first"),
+    verb!("SMNT", Must("path"), LoggedIn, "RFC 959", settings::smnt, "Not done here: answered 502"),
+    // Where am I, what is there
+    verb!("CWD", Must("path"), LoggedIn, "RFC 959", browse::cwd, "Change the working directory"),
+    verb!("XCWD", Must("path"), LoggedIn, "RFC 775", browse::cwd, "As CWD"),
+    verb!("CDUP", Bare, LoggedIn, "RFC 959", browse::cdup, "Change to the directory above"),
+    verb!("XCUP", Bare, LoggedIn, "RFC 775", browse::cdup, "As CDUP"),
+    verb!("PWD", Bare, LoggedIn, "RFC 959", browse::pwd, "Show the working directory"),
+    verb!("XPWD", Bare, LoggedIn, "RFC 775", browse::pwd, "As PWD"),
+    verb!("LIST", May("[-aAdrR] path"), LoggedIn, "RFC 959", browse::list, "List as `ls -l` does; names may be a pattern"),
+    verb!("NLST", May("[-aAR] path"), LoggedIn, "RFC 959", browse::nlst, "List names; they may be a pattern"),
+    verb!("MLSD", May("path"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs"),
+    verb!("MLST", May("path"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name"),
+    verb!("SIZE", Must("path"), LoggedIn, "RFC 3659", browse::size, "Bytes that RETR would send", feat = Some("SIZE")),
+    verb!("MDTM", Must("path"), LoggedIn, "RFC 3659", browse::mdtm, "When a file was modified (UTC)", feat = Some("MDTM")),
+    verb!("STAT", May("path"), Always, "RFC 959", browse::stat, "The session's state, a transfer's progress, or a listing over the control connection"),
+    // The data connection
+    verb!("PASV", Bare, LoggedIn, "RFC 959", transfer::pasv, "Data: you connect to us (IPv4)", takes_restart = true),
+    verb!("EPSV", May("1, 2 or ALL"), LoggedIn, "RFC 2428", transfer::epsv, "Data: you connect to us", feat = Some("EPSV"), takes_restart = true),
+    verb!("PORT", Must("h1,h2,h3,h4,p1,p2"), LoggedIn, "RFC 959", transfer::port, "Data: we connect to you (IPv4)", takes_restart = true),
+    verb!("EPRT", Must("|proto|address|port|"), LoggedIn, "RFC 2428", transfer::eprt, "Data: we connect to you", feat = Some("EPRT"), takes_restart = true),
+    // Transfers
+    verb!("RETR", Must("path"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true),
+    verb!("STOR", Must("path"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true),
+    verb!("STOU", May("path"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free"),
+    verb!("APPE", Must("path"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file"),
+    verb!("ALLO", May("bytes"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
+    verb!("REST", Must("offset"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
+    verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
+    // Changes
+    verb!("DELE", Must("path"), LoggedIn, "RFC 959", change::dele, "Delete a file"),
+    verb!("RMD", Must("path"), LoggedIn, "RFC 959", change::rmd, "Remove an empty directory"),
+    verb!("XRMD", Must("path"), LoggedIn, "RFC 775", change::rmd, "As RMD"),
+    verb!("MKD", Must("path"), LoggedIn, "RFC 959", change::mkd, "Make a directory"),
+    verb!("XMKD", Must("path"), LoggedIn, "RFC 775", change::mkd, "As MKD"),
+    verb!("RNFR", Must("path"), LoggedIn, "RFC 959", change::rnfr, "Rename: the old name"),
+    verb!("RNTO", Must("path"), LoggedIn, "RFC 959", change::rnto, "Rename: the new name"),
+    verb!("MFMT", Must("time path"), LoggedIn, "draft-somers-ftp-mfxx", change::mfmt, "Set when a file was modified", feat = Some("MFMT")),
+    // Settings
+    verb!("TYPE", Must("A, I or L 8"), LoggedIn, "RFC 959", settings::kind, "Text with CRLF, or bytes as they are"),
+    verb!("STRU", Must("F"), LoggedIn, "RFC 959", settings::stru, "File structure: only F"),
+    verb!("MODE", Must("S"), LoggedIn, "RFC 959", settings::mode, "Transfer mode: only S"),
+    verb!("OPTS", Must("verb options"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST"),
+    verb!("CLNT", Must("name"), Always, "de facto", settings::clnt, "Say which client you are", feat = Some("CLNT")),
+    verb!("SITE", Must("HELP"), LoggedIn, "RFC 959", site::site, "What this server has of its own"),
+    // About the server
+    verb!("FEAT", Bare, Always, "RFC 2389", settings::feat, "What this server can do beyond RFC 959"),
+    verb!("HELP", May("verb"), Always, "RFC 959", settings::help, "The verbs, or one of them"),
+    verb!("SYST", Bare, Always, "RFC 959", settings::syst, "The kind of system"),
+    verb!("NOOP", Bare, Always, "RFC 959", settings::noop, "Nothing, politely"),
+];
+
+/// FEAT lines that belong to no single verb.
+pub const MORE_FEATURES: &[&str] = &["UTF8", "TVFS"];
+
+/// The row of a verb in upper case.
+pub fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+impl Verb {
+    /// Verb and argument, as HELP shows them.
+    pub fn usage(&self) -> String {
+        match self.argument {
+            Argument::None => self.name.to_string(),
+            Argument::Optional(what) => format!("{} [<{what}>]", self.name),
+            Argument::Required(what) => format!("{} <{what}>", self.name),
+        }
+    }
+
+    /// The command for the log: what is behind PASS and ACCT never gets there.
+    pub fn for_log(&self, argument: Option<&[u8]>) -> String {
+        match argument {
+            None => self.name.to_string(),
+            Some(_) if matches!(self.name, "PASS" | "ACCT") => format!("{} …", self.name),
+            Some(argument) => format!("{} {}", self.name, printable(argument)),
+        }
+    }
+}
+
+/// The table as Markdown, for the README.
+pub fn markdown_table() -> String {
+    let mut table = String::from("| command | what it does | specified in | before login |\n|---|---|---|---|\n");
+    for verb in VERBS {
+        let before = if verb.when == When::Always { "yes" } else { "" };
+        let usage = verb.usage().replace('|', "\\|");
+        table.push_str(&format!("| `{usage}` | {} | {} | {before} |\n", verb.help, verb.rfc));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_verb_stands_twice() {
+        for (at, verb) in VERBS.iter().enumerate() {
+            assert!(VERBS[at + 1..].iter().all(|other| other.name != verb.name), "{} stands twice", verb.name);
+        }
+    }
+
+    #[test]
+    fn a_password_never_reaches_the_log() {
+        let pass = find("PASS").unwrap();
+        assert!(!pass.for_log(Some(b"hunter2")).contains("hunter2"));
+    }
+}

@@ -1,0 +1,275 @@
+//! Data connections and file transfers: PASV, EPSV, PORT, EPRT, RETR, STOR, STOU, APPE, ALLO, REST, ABOR. The bytes
+//! themselves are moved later, by the conversation; here a transfer is only made ready.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use super::super::answer::{Answer, Outcome, Refusal, Transfer};
+use super::super::data::Plan;
+use super::super::data::ascii::{FromNetwork, Position, ToNetwork};
+use super::super::data::passive::Expectation;
+use super::super::data::pump::Road;
+use super::super::session::{Representation, Session};
+use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
+use crate::store::{How, StoreError, Upload, VirtualPath};
+
+/// Ports below this belong to services that a data connection must not be made to speak to (RFC 2577 §3).
+const FIRST_PORT: u16 = 1024;
+/// Digits of a restart offset or size: all of a 64-bit number.
+const MOST_DIGITS: usize = 20;
+
+/// PASV.
+pub async fn pasv(session: &mut Session, _: Option<&[u8]>) -> Outcome {
+    only_epsv(session)?;
+    let Some(address) = session.shared.passive.announced(&session.origin) else {
+        return Err(Refusal::say(425, "PASV is for IPv4; you came over IPv6, use EPSV."));
+    };
+    let port = expect(session).await?;
+    Answer::say(227, pasv_text(SocketAddrV4::new(address, port)))
+}
+
+/// EPSV (RFC 2428 §3): the data connection has the family of the control connection.
+pub async fn epsv(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let request = parse_epsv(argument).map_err(bad_address)?;
+    match (request, session.origin.local.ip()) {
+        (EpsvRequest::All, _) => {
+            session.only_epsv = true;
+            return Answer::say(200, "EPSV ALL: no other way to make data connections from now on.");
+        }
+        (EpsvRequest::V6, IpAddr::V4(_)) => {
+            return Err(Refusal::say(522, "You came over IPv4: use EPSV or EPSV 1 (1)."));
+        }
+        (EpsvRequest::V4, IpAddr::V6(_)) => {
+            return Err(Refusal::say(522, "You came over IPv6: use EPSV or EPSV 2 (2)."));
+        }
+        _ => {}
+    }
+    let port = expect(session).await?;
+    Answer::say(229, epsv_text(port))
+}
+
+/// The port for the client to come to. A client that asks again before it came keeps the port it has.
+async fn expect(session: &mut Session) -> Result<u16, Refusal> {
+    if let Plan::Passive(standing) = &session.plan
+        && standing.is_open()
+    {
+        return Ok(standing.port());
+    }
+    session.plan = Plan::Unset;
+    let expectation: Result<Expectation, _> = session.shared.passive.expect(&session.origin).await;
+    let expectation = expectation.map_err(|e| Refusal::say(425, format!("{e}.")))?;
+    let port = expectation.port();
+    session.plan = Plan::Passive(expectation);
+    Ok(port)
+}
+
+/// PORT.
+pub async fn port(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    only_epsv(session)?;
+    let address = parse_port(argument.unwrap_or_default()).map_err(bad_address)?;
+    active(session, address.into())
+}
+
+/// EPRT (RFC 2428 §2).
+pub async fn eprt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    only_epsv(session)?;
+    let address = parse_eprt(argument.unwrap_or_default()).map_err(bad_address)?;
+    active(session, address)
+}
+
+/// Data goes to the client itself or nowhere: a server that connects where it is told is a weapon (RFC 2577 §3).
+fn active(session: &mut Session, address: SocketAddr) -> Outcome {
+    if address.ip().to_canonical() != session.origin.peer.ip() {
+        let (id, peer) = (session.origin.id, session.origin.peer);
+        log::warn!("session {id}: {peer} asked for a data connection to {address}: refused");
+        return Err(Refusal::say(504, format!("Data goes to your own address only, {}; or use PASV.", peer.ip())));
+    }
+    if address.port() < FIRST_PORT {
+        return Err(Refusal::say(504, "Data goes to ports from 1024 on only."));
+    }
+    session.plan = Plan::Active(SocketAddr::new(address.ip().to_canonical(), address.port()));
+    Answer::say(200, "Data will go there.")
+}
+
+fn only_epsv(session: &Session) -> Result<(), Refusal> {
+    match session.only_epsv {
+        true => Err(Refusal::say(503, "You sent EPSV ALL: only EPSV from now on.")),
+        false => Ok(()),
+    }
+}
+
+fn bad_address(error: BadAddress) -> Refusal {
+    let code = if matches!(error, BadAddress::UnknownProtocol) { 522 } else { 501 };
+    Refusal::say(code, format!("{error}."))
+}
+
+/// RETR.
+pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let path = session.path(argument.unwrap_or_default())?;
+    let from = std::mem::take(&mut session.restart);
+    let reading = session.store(&path, |view, path| view.read(path)).await?;
+    let size = reading.size;
+    let (road, how) = match session.representation {
+        Representation::Image if from > size => {
+            return Err(Refusal::about(&path, StoreError::BeyondEnd { size }));
+        }
+        Representation::Image => (Road::Send(reading, from), "BINARY"),
+        Representation::Ascii => (Road::SendText(reading, from), "ASCII"),
+    };
+    // Clients take the size for their progress bar from "(N bytes)".
+    let opening = opening(how, &path, Some(size));
+    Ok(transfer("sent", path, opening, false, road, None))
+}
+
+/// STOR, from where REST said.
+pub async fn stor(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let path = session.path(argument.unwrap_or_default())?;
+    let how = match std::mem::take(&mut session.restart) {
+        0 => How::Replace,
+        offset => How::ResumeAt(offset),
+    };
+    receive(session, path, how).await
+}
+
+/// APPE.
+pub async fn appe(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let path = session.path(argument.unwrap_or_default())?;
+    receive(session, path, How::Append).await
+}
+
+/// STOU: the argument, if any, is a wish.
+pub async fn stou(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let path = session.path(argument.unwrap_or_default())?;
+    receive(session, path, How::Unique).await
+}
+
+async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome {
+    let announced = session.announced.take();
+    let text = session.representation == Representation::Ascii;
+    let unique = matches!(how, How::Unique);
+    let opened = session.store(&path, move |view, path| {
+        if let Some(size) = announced
+            && view.space(path)? < size
+        {
+            return Err(StoreError::Full);
+        }
+        match how {
+            // REST counts transferred bytes, of which a text file on disk has fewer (RFC 3659 §5.3).
+            How::ResumeAt(marker) if text => resume_text(view.upload(path, How::Append)?, marker),
+            how => Ok((view.upload(path, how)?, FromNetwork::default())),
+        }
+    });
+    let (upload, decoder) = opened.await?;
+    let opening = match unique {
+        true => [b"FILE: ".as_slice(), &upload.name()].concat(),
+        false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
+    };
+    let road = if text { Road::ReceiveText(upload, decoder) } else { Road::Receive(upload) };
+    Ok(transfer("received", path, opening, unique, road, announced))
+}
+
+/// Cuts an upload that holds the whole old text back to where `marker` transferred bytes end.
+fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork), StoreError> {
+    /// Read at once while looking for the place.
+    const PIECE: usize = 64 * 1024;
+    let mut position = Position::new(marker);
+    let (mut offset, mut piece) = (0, vec![0; PIECE]);
+    loop {
+        let count = upload.read_at(&mut piece, offset).map_err(StoreError::Io)?;
+        if let Some(resume) = position.feed(&piece[..count]) {
+            upload.cut(resume.write_at);
+            return Ok((upload, resume.decoder));
+        }
+        if count == 0 {
+            return Err(StoreError::BeyondEnd { size: marker.saturating_sub(position.missing()) });
+        }
+        offset += count as u64;
+    }
+}
+
+/// How many bytes a file is in TYPE A.
+pub fn text_size(reading: &crate::store::Reading) -> std::io::Result<u64> {
+    const PIECE: usize = 64 * 1024;
+    let (mut coding, mut piece) = (ToNetwork::default(), vec![0; PIECE]);
+    let (mut size, mut offset) = (0, 0);
+    loop {
+        match reading.read_at(&mut piece, offset)? {
+            0 => return Ok(size),
+            count => {
+                size += coding.encoded_len(&piece[..count]);
+                offset += count as u64;
+            }
+        }
+    }
+}
+
+fn opening(how: &str, path: &VirtualPath, size: Option<u64>) -> Vec<u8> {
+    let mut text = format!("Opening {how} mode data connection for ").into_bytes();
+    text.extend_from_slice(&path.absolute());
+    if let Some(size) = size {
+        text.extend_from_slice(format!(" ({size} bytes)").as_bytes());
+    }
+    text.push(b'.');
+    text
+}
+
+fn transfer(
+    done: &'static str,
+    path: VirtualPath,
+    opening: Vec<u8>,
+    unique: bool,
+    road: Road,
+    announced: Option<u64>,
+) -> Answer {
+    Answer::Transfer(Box::new(Transfer { done, path, opening, unique, road, announced }))
+}
+
+/// ALLO: answered 200, since some cameras take 202 for a reason to ask for ever. The size is remembered: a disk that
+/// cannot hold it is said before the bytes are sent, and an upload of just that size is known to be whole.
+pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let number = argument.unwrap_or_default().split(|&byte| byte == b' ').next().unwrap_or_default();
+    session.announced = decimal(number);
+    Answer::say(200, "Noted.")
+}
+
+/// REST (RFC 3659 §5).
+pub async fn rest(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    let Some(offset) = decimal(argument.unwrap_or_default()) else {
+        return Err(Refusal::say(501, "Use: REST <offset>, a number of bytes."));
+    };
+    // The kernel's file offsets are signed.
+    if i64::try_from(offset).is_err() {
+        return Err(Refusal::say(501, "No file is that large."));
+    }
+    session.restart = offset;
+    Answer::say(350, format!("The next transfer begins at {offset}."))
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let plain = digits.len() <= MOST_DIGITS && digits.iter().all(u8::is_ascii_digit);
+    if plain { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
+}
+
+/// ABOR where nothing runs, or nothing any more: a running transfer is stopped by the conversation, which then comes
+/// here for the second reply (RFC 959 §4.1.3).
+pub async fn abor(session: &mut Session, _: Option<&[u8]>) -> Outcome {
+    session.plan = Plan::Unset;
+    Answer::say(226, "Nothing is being transferred.")
+}
+
+/// For listings, which share the way transfers are made ready.
+pub fn listing(path: VirtualPath, what: &str, lines: super::super::data::pump::Lines) -> Answer {
+    let opening = format!("Here comes the {what}.").into_bytes();
+    transfer("listed", path, opening, false, Road::SendLines(lines), None)
+}
+
+/// SIZE in TYPE A reads the file; this is how much it may read at most: about a second from memory.
+pub const LARGEST_COUNTED: u64 = 1024 * 1024 * 1024;
+
+/// Opens a file to count its size in TYPE A, if it is not too large for that.
+pub fn count_text(view: &crate::store::View, path: &VirtualPath) -> Result<Option<u64>, StoreError> {
+    let reading = view.read(path)?;
+    if reading.size > LARGEST_COUNTED {
+        return Ok(None);
+    }
+    text_size(&reading).map(Some).map_err(StoreError::Io)
+}

@@ -1,0 +1,13 @@
+//! What travels on the control connection, and the lines of listings: bytes in, values out.
+//! Knows no async, no file system, no socket and no clock (time is a parameter).
+
+pub mod address;
+mod calendar;
+pub mod command;
+pub mod facts;
+pub mod flags;
+pub mod listing;
+pub mod printable;
+pub mod reply;
+mod text;
+pub mod time;

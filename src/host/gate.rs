@@ -1,0 +1,124 @@
+//! Who may come in: how many at once, in total and from one address. Knows addresses and numbers, no socket and no
+//! protocol. A place is held by a [`Ticket`] and given back when that is dropped, however the session ends.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gftp_plugin::rt::{Receiver, Sender, channel};
+
+/// How many sessions may be open at once. Every service of the process counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// In total.
+    pub total: usize,
+    /// From one address.
+    pub per_address: usize,
+}
+
+/// The count of who is in.
+pub struct Gate {
+    places: Places,
+    inside: Mutex<Inside>,
+    emptied: Receiver<()>,
+}
+
+struct Inside {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+    /// Cloned into each ticket; when the last clone is gone, so is the last session. None once the gate is closed.
+    presence: Option<Sender<()>>,
+}
+
+/// One place inside.
+pub struct Ticket {
+    gate: Arc<Gate>,
+    address: IpAddr,
+    _presence: Sender<()>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// All places are taken.
+    Total(usize),
+    /// This address has all that one address may have.
+    Address(usize),
+    /// The server is on its way out.
+    Closing,
+}
+
+impl Gate {
+    /// An empty house with so many places.
+    pub fn new(places: Places) -> Arc<Self> {
+        let (presence, emptied) = channel(1);
+        let inside = Inside { total: 0, by_address: HashMap::new(), presence: Some(presence) };
+        Arc::new(Gate { places, inside: Mutex::new(inside), emptied })
+    }
+
+    /// A place for one more session from `address`, or why there is none.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Ticket, Full> {
+        let address = household(address);
+        let mut inside = self.inside();
+        let presence = inside.presence.clone().ok_or(Full::Closing)?;
+        if inside.total >= self.places.total {
+            return Err(Full::Total(self.places.total));
+        }
+        if inside.by_address.get(&address).is_some_and(|&here| here >= self.places.per_address) {
+            return Err(Full::Address(self.places.per_address));
+        }
+        inside.total += 1;
+        *inside.by_address.entry(address).or_insert(0) += 1;
+        Ok(Ticket { gate: Arc::clone(self), address, _presence: presence })
+    }
+
+    /// Lets nobody in from now on, and waits until the last one has left.
+    pub async fn close(&self) {
+        drop(self.inside().presence.take());
+        let _ = self.emptied.recv().await;
+    }
+
+    /// How many are inside.
+    pub fn count(&self) -> usize {
+        self.inside().total
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // A panic elsewhere cannot leave the count half-written: each change is a few additions.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom an address is counted as: an IPv6 host owns at least a /64, so its addresses there count as one.
+fn household(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & NETWORK).into()),
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut inside = self.gate.inside();
+        inside.total -= 1;
+        if let Some(here) = inside.by_address.get_mut(&self.address) {
+            *here -= 1;
+            // Addresses that have left are forgotten, or the map would grow with every visitor there ever was.
+            if *here == 0 {
+                inside.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Full::Total(most) => write!(f, "All {most} places are taken, try again later"),
+            Full::Address(most) => write!(f, "Your address has {most} sessions open already, the most allowed"),
+            Full::Closing => write!(f, "The server is shutting down"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `gftp serve`: everything is opened and checked, one line says what is served, and then the host serves until a
+//! signal ends it.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_signal::{Signal, Signals};
+use futures::StreamExt;
+use gftp_plugin::rt::{self, Listener};
+use gftp_plugin::{Service, Shutdown, ShutdownTrigger};
+use log::LevelFilter;
+use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
+
+use crate::accounts::Accounts;
+use crate::cli::{Mistake, Serve};
+use crate::ftp::{Ftp, FtpOptions};
+use crate::host::{self, Address, Drained, Gate, Places, Served};
+use crate::store::Store;
+
+/// Descriptors kept free of sessions: listeners, log files, and those needed to turn newcomers away politely.
+const RESERVED_DESCRIPTORS: usize = 256;
+
+/// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
+pub fn run(serve: Serve) -> Result<(), Mistake> {
+    let Serve {
+        root,
+        addresses,
+        anonymous,
+        user,
+        passive,
+        places,
+        limits,
+        data_wait,
+        stall,
+        grace,
+        log_level,
+        log_file,
+    } = serve;
+    start_log(log_level, log_file)?;
+    let store = Store::open(&root)
+        .map_err(|e| Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display())))?;
+    let mut accounts = Accounts::new(anonymous).map_err(Mistake)?;
+    if let Some((name, password)) = user {
+        accounts.add(&name, &password).map_err(Mistake)?;
+    }
+    let places = Places { total: places.total.min(room_for_sessions()), ..places };
+    let listeners = bind(&addresses)?;
+    let swept = store.sweep();
+    if swept.removed > 0 || swept.failed > 0 {
+        log::info!("removed {} unfinished uploads of a server that is gone ({} failed)", swept.removed, swept.failed);
+    }
+    announce(&store, &accounts, &listeners);
+    let ftp: Arc<dyn Service> = Arc::new(Ftp::new(FtpOptions { store, accounts, passive, data_wait, stall }));
+    let (trigger, shutdown) = Shutdown::new();
+    let trigger = Arc::new(trigger);
+    let drained = rt::block_on(async {
+        watch_signals(Arc::clone(&trigger)).map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
+        let served = Served { service: ftp, limits, listeners };
+        Ok(host::serve(vec![served], Gate::new(places), shutdown, trigger, grace).await)
+    })?;
+    match drained {
+        Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
+        Drained { cut_off } => log::warn!("ended: {cut_off} sessions were cut off"),
+    }
+    Ok(())
+}
+
+fn bind(addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
+    host::bind(addresses).map_err(|(at, e)| {
+        let advice = match e.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("; another program listens there: try --port {}", at.port().wrapping_add(1))
+            }
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need root: try --port 2121".to_string(),
+            io::ErrorKind::AddrNotAvailable => "; this machine has no such address: try --listen 0.0.0.0".to_string(),
+            _ => String::new(),
+        };
+        Mistake(format!("cannot listen on {at}: {e}{advice}"))
+    })
+}
+
+/// The one line of a server that is ready.
+fn announce(store: &Store, accounts: &Accounts, listeners: &[Listener]) {
+    let at: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.get_ref().local_addr().ok()).collect();
+    let places: Vec<String> = at.iter().map(SocketAddr::to_string).collect();
+    let first = at.first().copied();
+    let host = match first {
+        Some(first) if first.ip().is_loopback() || first.ip().is_unspecified() => "localhost".to_string(),
+        Some(first) => first.ip().to_string(),
+        None => String::new(),
+    };
+    let (root, who, port) = (store.root().display(), accounts.describe(), first.map_or(0, |first| first.port()));
+    // Nobody may be reading: a server is none the worse for it.
+    let _ =
+        writeln!(io::stdout(), "gftp serves {root} on {} to {who}; try it: ftp {host} {port}", places.join(" and "));
+}
+
+/// Sessions that the open-file limit allows for, after it is raised as far as it goes.
+fn room_for_sessions() -> usize {
+    let limit = crate::sys::raise_open_files();
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_DESCRIPTORS).max(1)
+}
+
+/// The first signal begins the end, the second finishes it.
+fn watch_signals(trigger: Arc<ShutdownTrigger>) -> io::Result<()> {
+    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+    rt::spawn(async move {
+        if signals.next().await.is_some() {
+            trigger.drain();
+        }
+        if signals.next().await.is_some() {
+            trigger.end();
+        }
+    });
+    Ok(())
+}
+
+fn start_log(level: LevelFilter, file: Option<std::path::PathBuf>) -> Result<(), Mistake> {
+    let config = log_config();
+    let mut loggers: Vec<Box<dyn SharedLogger>> = vec![WriteLogger::new(level, config.clone(), io::stderr())];
+    if let Some(path) = file {
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        let file = opened.map_err(|e| Mistake(format!("--log-file {}: {e}", path.display())))?;
+        loggers.push(WriteLogger::new(level, config, file));
+    }
+    CombinedLogger::init(loggers).map_err(|e| Mistake(format!("cannot log: {e}")))
+}
+
+fn log_config() -> Config {
+    let mut config = ConfigBuilder::new();
+    // UTC, as all times of this server; the lines carry session numbers, which say more than thread or file names.
+    config.set_time_format_rfc3339().set_thread_level(LevelFilter::Off).set_target_level(LevelFilter::Off);
+    config.set_location_level(LevelFilter::Off).add_filter_allow_str("gftp");
+    config.build()
+}
