@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 use crate::server::{Server, reap};
 
+pub use names::NAMES;
+
 /// curl: one process for each step, addresses as URLs.
 mod curl;
 /// Python's ftplib, through the script beside it.
@@ -24,6 +26,8 @@ mod ftplib;
 mod inetutils;
 /// lftp: mirrors, segmented downloads, several commands in one packet.
 mod lftp;
+/// The part of the suite that is about hostile names.
+mod names;
 /// ncftp and its one-shot companions ncftpget, ncftpput, ncftpls.
 mod ncftp;
 /// rclone: a synchroniser that trusts MLSD, MFMT and SIZE.
@@ -39,40 +43,6 @@ mod wget;
 
 /// No client may hold a test longer than this; generous, because two cores may be shared with a whole build.
 const CLIENT_WITHIN: Duration = Duration::from_secs(120);
-
-/// Names that break servers and clients. None holds a slash, a line end or a tab (the scripts' separators).
-pub const NAMES: &[&str] = &[
-    "plain.txt",
-    "two words.txt",
-    " leading space",
-    "trailing space ",
-    "é.txt",
-    // The same é as two code points: a server must not make it one.
-    "e\u{301}.txt",
-    "日本語.txt",
-    "emoji 😀🏳️‍🌈.txt",
-    "quo\"te.txt",
-    "\"quoted\"",
-    "apos'trophe.txt",
-    "back\\slash.txt",
-    "[br]{x}~.txt",
-    "-dash.txt",
-    "--help",
-    "~tilde",
-    "star*q?.txt",
-    "#hash%41.txt",
-    "semi;colon&amp=a,b.txt",
-    "$HOME `id` (x).txt",
-    "..dots",
-    // NAME_MAX bytes: leaves no room for a suffix that a server might add to it while uploading.
-    LONG,
-];
-
-/// A name as long as Linux lets it be.
-const LONG: &str = match std::str::from_utf8(&[b'n'; 255]) {
-    Ok(name) => name,
-    Err(_) => unreachable!(),
-};
 
 /// Content that looks random and is the same in every run: splitmix64 from a seed.
 pub fn make_content(seed: u64, len: usize) -> Vec<u8> {
