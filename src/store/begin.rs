@@ -109,10 +109,10 @@ fn copy(store: Arc<Store>, key: Key, place: Place, length: Option<u64>) -> Resul
 
 fn unique(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath) -> Result<Upload, StoreError> {
     let place = store.resolver.place(path.relative())?;
-    let named = place.filter(|place| place.stat.as_ref().is_none_or(|stat| sys::kind(stat) != FileType::Directory));
-    let (parent, directory, stem) = match named {
-        Some(place) => (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name)),
-        None => (path.clone(), store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY)?.0, None),
+    let (parent, directory, stem) = match (store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY), place) {
+        (Ok((directory, _)), _) => (path.clone(), directory, None),
+        (Err(_), Some(place)) => (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name)),
+        (Err(miss), None) => return Err(miss.into()),
     };
     let name = UniqueName::choose(store.clone(), &directory, stem)?;
     let (target, temporary) = (name.name().to_vec(), Temporary::create(directory)?);
