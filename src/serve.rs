@@ -1,7 +1,6 @@
 //! `gftp serve`: everything is opened and checked, one line says what is served, and then the host serves until a
 //! signal ends it.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,13 +9,12 @@ use async_signal::{Signal, Signals};
 use futures::StreamExt;
 use gftp_plugin::rt::{self, Listener};
 use gftp_plugin::{Service, Shutdown, ShutdownTrigger};
-use log::LevelFilter;
-use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 
 use crate::accounts::Accounts;
 use crate::cli::{Mistake, Serve};
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::{self, Address, Drained, Gate, Places, Served};
+use crate::logging;
 use crate::store::Store;
 
 /// Descriptors kept free of sessions: listeners, log files, and those needed to turn newcomers away politely.
@@ -38,7 +36,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         log_level,
         log_file,
     } = serve;
-    start_log(log_level, log_file)?;
+    logging::start(log_level, log_file).map_err(Mistake)?;
     let store = Store::open(&root)
         .map_err(|e| Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display())))?;
     let mut accounts = Accounts::new(anonymous).map_err(Mistake)?;
@@ -64,6 +62,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
         Drained { cut_off } => log::warn!("ended: {cut_off} sessions were cut off"),
     }
+    log::logger().flush();
     Ok(())
 }
 
@@ -115,23 +114,4 @@ fn watch_signals(trigger: Arc<ShutdownTrigger>) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-fn start_log(level: LevelFilter, file: Option<std::path::PathBuf>) -> Result<(), Mistake> {
-    let config = log_config();
-    let mut loggers: Vec<Box<dyn SharedLogger>> = vec![WriteLogger::new(level, config.clone(), io::stderr())];
-    if let Some(path) = file {
-        let opened = OpenOptions::new().append(true).create(true).open(&path);
-        let file = opened.map_err(|e| Mistake(format!("--log-file {}: {e}", path.display())))?;
-        loggers.push(WriteLogger::new(level, config, file));
-    }
-    CombinedLogger::init(loggers).map_err(|e| Mistake(format!("cannot log: {e}")))
-}
-
-fn log_config() -> Config {
-    let mut config = ConfigBuilder::new();
-    // UTC, as all times of this server; the lines carry session numbers, which say more than thread or file names.
-    config.set_time_format_rfc3339().set_thread_level(LevelFilter::Off).set_target_level(LevelFilter::Off);
-    config.set_location_level(LevelFilter::Off).add_filter_allow_str("gftp");
-    config.build()
 }

@@ -13,11 +13,11 @@ mod verbs;
 pub mod wire;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use gftp_plugin::{Conn, Service};
+use gftp_plugin::{Conn, Service, rt};
 
 use crate::accounts::Accounts;
 use crate::store::Store;
@@ -63,7 +63,19 @@ impl Ftp {
     pub fn new(options: FtpOptions) -> Self {
         let FtpOptions { store, accounts, passive, data_wait, stall } = options;
         let (store, passive) = (Arc::new(store), Passive::new(passive));
+        rt::spawn(expire_kept(Arc::downgrade(&store)));
         Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall }) }
+    }
+}
+
+/// Removes interrupted uploads that nobody came back for, for as long as there is a server.
+async fn expire_kept(store: Weak<Store>) {
+    /// Often enough that an hour is not much more, rarely enough to cost nothing.
+    const EVERY: Duration = Duration::from_secs(60);
+    loop {
+        rt::sleep(EVERY).await;
+        let Some(store) = store.upgrade() else { return };
+        rt::unblock(move || store.expire_kept()).await;
     }
 }
 
