@@ -42,39 +42,20 @@ impl Server {
     /// A server with these arguments behind `serve --root DIR --port 0`; `GFTP_PASSWORD` is set for a `--user`.
     pub fn start_with(extra: &[&str]) -> Self {
         let root = TempDir::with_prefix("gftp-root-").expect("a root for the server");
-        let mut child = command(root.path(), extra)
-            .spawn()
-            .expect("the server under test starts");
+        let mut child = command(root.path(), extra).spawn().expect("the server under test starts");
         let pid = Pid::from_child(&child);
         let log = Arc::new(Mutex::new(String::new()));
         let (announce, announced) = mpsc::channel();
-        record(
-            child.stdout.take().expect("stdout is piped"),
-            &log,
-            announce.clone(),
-        );
-        record(
-            child.stderr.take().expect("stderr is piped"),
-            &log,
-            announce,
-        );
+        record(child.stdout.take().expect("stdout is piped"), &log, announce.clone());
+        record(child.stderr.take().expect("stderr is piped"), &log, announce);
         let ended = reap(child);
         let Ok(port) = announced.recv_timeout(READY_WITHIN) else {
             // It may have left already, with the reason in its log; the signal is only for one that hangs.
             let _ = rustix::process::kill_process(pid, Signal::KILL);
-            panic!(
-                "no ready line with 127.0.0.1:PORT; the server said:\n{}",
-                text(&log)
-            );
+            panic!("no ready line with 127.0.0.1:PORT; the server said:\n{}", text(&log));
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self {
-            root,
-            address,
-            pid,
-            ended,
-            log,
-        }
+        Self { root, address, pid, ended, log }
     }
 
     /// The address on IPv4; [`Self::address_v6`] has the same port.
@@ -109,28 +90,17 @@ impl Drop for Server {
         });
         if std::thread::panicking() {
             // A second panic would abort the whole binary; the log is what the reader of a failed test needs.
-            eprintln!(
-                "--- the server's log ---\n{}--- end of log, {status:?} ---",
-                self.log()
-            );
+            eprintln!("--- the server's log ---\n{}--- end of log, {status:?} ---", self.log());
             return;
         }
-        let status = status
-            .expect("the server ends after SIGTERM")
-            .expect("its status is readable");
-        assert_eq!(
-            status.code(),
-            Some(0),
-            "a server asked to end leaves with code 0: {status}\n{}",
-            self.log()
-        );
+        let status = status.expect("the server ends after SIGTERM").expect("its status is readable");
+        assert_eq!(status.code(), Some(0), "a server asked to end leaves with code 0: {status}\n{}", self.log());
     }
 }
 
 /// The command line, with nothing of the tester's environment that would change what the server does.
 fn command(root: &Path, extra: &[&str]) -> Command {
-    let program =
-        std::env::var_os("GFTP_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_gftp").into());
+    let program = std::env::var_os("GFTP_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_gftp").into());
     let mut command = Command::new(program);
     command
         .arg("serve")
@@ -153,9 +123,7 @@ fn record(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, announce
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             let port = port_in(&line);
-            log.lock()
-                .expect("no writer of the log panics")
-                .push_str(&(line + "\n"));
+            log.lock().expect("no writer of the log panics").push_str(&(line + "\n"));
             if let Some(port) = port {
                 // Only the first line is awaited; later ones that name an address find nobody listening.
                 let _ = announce.send(port);

@@ -26,25 +26,12 @@ fn every_method_reaches_deep_files() {
         desk.write_disk(&format!("{folder}/have"), &content);
         desk.write_local("up", &content);
         let (have, given) = (format!("{folder}/have"), format!("{folder}/given"));
-        let steps = [
-            Step::Get {
-                remote: &have,
-                local: "down",
-            },
-            Step::Put {
-                local: "up",
-                remote: &given,
-            },
-            Step::List(folder),
-        ];
+        let steps =
+            [Step::Get { remote: &have, local: "down" }, Step::Put { local: "up", remote: &given }, Step::List(folder)];
         let report = must(&curl, &desk, &steps);
         desk.expect_local("down", &content, &report);
         desk.expect_disk(&given, &content, &report);
-        assert!(
-            report.text.contains("have") && report.text.contains("given"),
-            "{}",
-            report.text
-        );
+        assert!(report.text.contains("have") && report.text.contains("given"), "{}", report.text);
     }
 }
 
@@ -56,9 +43,7 @@ fn makes_missing_folders() {
     };
     desk.write_local("up", b"deep");
     let url = format!("ftp://{}/x%20y/z/up", desk.authority());
-    let report = curl(&desk)
-        .args(["--ftp-create-dirs", "-T", "up", &url])
-        .run();
+    let report = curl(&desk).args(["--ftp-create-dirs", "-T", "up", &url]).run();
     assert!(report.ok, "{}", report.text);
     desk.expect_disk("x y/z/up", b"deep", &report);
 }
@@ -72,10 +57,7 @@ fn learns_time_size_and_part() {
     let content = make_content(31, 3_000_000);
     desk.write_disk("have", &content);
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
-    let file = fs::File::options()
-        .write(true)
-        .open(desk.disk("have"))
-        .expect("it was just written");
+    let file = fs::File::options().write(true).open(desk.disk("have")).expect("it was just written");
     file.set_modified(time).expect("its time can be set");
     let url = format!("ftp://{}/have", desk.authority());
 
@@ -85,22 +67,10 @@ fn learns_time_size_and_part() {
     assert_eq!(got.expect("a time"), time, "{}", report.text);
 
     let report = curl(&desk).args(["-I", &url]).run();
-    assert!(
-        report.text.contains("Content-Length: 3000000"),
-        "{}",
-        report.text
-    );
-    assert!(
-        report
-            .text
-            .contains("Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT"),
-        "{}",
-        report.text
-    );
+    assert!(report.text.contains("Content-Length: 3000000"), "{}", report.text);
+    assert!(report.text.contains("Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT"), "{}", report.text);
 
-    let report = curl(&desk)
-        .args(["-r", "1000000-1999999", "-o", "part", &url])
-        .run();
+    let report = curl(&desk).args(["-r", "1000000-1999999", "-o", "part", &url]).run();
     assert!(report.ok, "{}", report.text);
     desk.expect_local("part", &content[1_000_000..2_000_000], &report);
 }
@@ -120,10 +90,7 @@ fn text_goes_up_and_down() {
     let report = curl(&desk).args(["-B", "-o", "down", &url]).run();
     assert!(report.ok, "{}", report.text);
     let down = fs::read(desk.local("down")).expect("it was fetched");
-    assert_eq!(
-        String::from_utf8_lossy(&down).replace('\r', ""),
-        "one\ntwo\n"
-    );
+    assert_eq!(String::from_utf8_lossy(&down).replace('\r', ""), "one\ntwo\n");
 }
 
 impl Driver for Curl {
@@ -132,21 +99,11 @@ impl Driver for Curl {
     }
 
     fn roads(&self) -> &'static [Road] {
-        &[
-            Road::Passive,
-            Road::Pasv,
-            Road::Active,
-            Road::Port,
-            Road::PassiveV6,
-            Road::ActiveV6,
-        ]
+        &[Road::Passive, Road::Pasv, Road::Active, Road::Port, Road::PassiveV6, Road::ActiveV6]
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
-        let mut all = Report {
-            ok: true,
-            text: String::new(),
-        };
+        let mut all = Report { ok: true, text: String::new() };
         for step in steps {
             let road: &[&str] = match desk.road {
                 Road::Passive | Road::PassiveV6 => &[],
@@ -154,11 +111,8 @@ impl Driver for Curl {
                 Road::Active | Road::ActiveV6 => &["--ftp-port", "-"],
                 Road::Port => &["--ftp-port", "-", "--disable-eprt"],
             };
-            let report = curl(desk)
-                .args(["--ftp-method", self.0])
-                .args(road.to_vec())
-                .args(arguments(desk, step))
-                .run();
+            let report =
+                curl(desk).args(["--ftp-method", self.0]).args(road.to_vec()).args(arguments(desk, step)).run();
             all.ok &= report.ok;
             all.text += &report.text;
         }
@@ -169,17 +123,14 @@ impl Driver for Curl {
 /// curl, quiet but for errors, and deaf to the brackets of its own URL patterns.
 fn curl(desk: &Desk) -> super::Client {
     let account = format!("{USER}:{PASSWORD}");
-    desk.client("curl")
-        .args(["-sS", "-g", "--max-time", "100", "-u", &account])
+    desk.client("curl").args(["-sS", "-g", "--max-time", "100", "-u", &account])
 }
 
 fn arguments(desk: &Desk, step: &Step) -> Vec<String> {
     let url = |path: &str| format!("ftp://{}/{}", desk.authority(), encoded(path));
     let quote = |commands: &[String]| -> Vec<String> {
         // --head on a folder: do the commands and fetch nothing.
-        let quotes = commands
-            .iter()
-            .flat_map(|command| ["-Q".to_owned(), command.clone()]);
+        let quotes = commands.iter().flat_map(|command| ["-Q".to_owned(), command.clone()]);
         quotes.chain(["-I".to_owned(), url("")]).collect()
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();

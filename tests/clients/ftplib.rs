@@ -45,18 +45,7 @@ impl Driver for Ftplib {
 fn ftplib(desk: &Desk, script: &str) -> Report {
     let mode = if desk.active() { "active" } else { "passive" };
     // -I: the tester's own Python settings and modules play no part.
-    desk.client("python3")
-        .args([
-            "-I",
-            SCRIPT,
-            &desk.host(),
-            &desk.port(),
-            USER,
-            PASSWORD,
-            mode,
-        ])
-        .script(script)
-        .run()
+    desk.client("python3").args(["-I", SCRIPT, &desk.host(), &desk.port(), USER, PASSWORD, mode]).script(script).run()
 }
 
 /// A word and its arguments, separated by tabs, which no name here holds.

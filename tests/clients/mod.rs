@@ -219,10 +219,7 @@ impl Desk {
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
             .env("TERM", "dumb");
-        Client {
-            command,
-            script: Vec::new(),
-        }
+        Client { command, script: Vec::new() }
     }
 }
 
@@ -253,10 +250,7 @@ impl Client {
     pub fn run(mut self) -> Report {
         use std::os::unix::process::CommandExt;
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
-        let what = words
-            .map(|word| word.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let what = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
         let mut child = self
             .command
             // A group of its own, so that a deadline ends helpers of the client too.
@@ -278,14 +272,9 @@ impl Client {
         if status.is_err() {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
-        let text: String = [stdout, stderr]
-            .map(|said| said.recv_timeout(CLIENT_WITHIN).unwrap_or_default())
-            .concat();
+        let text: String = [stdout, stderr].map(|said| said.recv_timeout(CLIENT_WITHIN).unwrap_or_default()).concat();
         match status {
-            Ok(Ok(status)) => Report {
-                ok: status.success(),
-                text: format!("{text}[{what}: {status}]\n"),
-            },
+            Ok(Ok(status)) => Report { ok: status.success(), text: format!("{text}[{what}: {status}]\n") },
             _ => panic!("{what}: killed after {CLIENT_WITHIN:?}; it said:\n{text}"),
         }
     }
@@ -307,24 +296,15 @@ fn write(path: &Path, content: &[u8]) {
 }
 
 fn same(path: &Path, content: &[u8], report: &Report) {
-    let found = fs::read(path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}\nthe client said:\n{}",
-            path.display(),
-            report.text
-        )
-    });
+    let found =
+        fs::read(path).unwrap_or_else(|error| panic!("{}: {error}\nthe client said:\n{}", path.display(), report.text));
     assert!(
         found == content,
         "{}: {} bytes, expected {}; they part at byte {}\nthe client said:\n{}",
         path.display(),
         found.len(),
         content.len(),
-        found
-            .iter()
-            .zip(content)
-            .take_while(|(a, b)| a == b)
-            .count(),
+        found.iter().zip(content).take_while(|(a, b)| a == b).count(),
         report.text
     );
 }
@@ -334,17 +314,12 @@ pub fn present(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let missing: Vec<_> = programs
         .iter()
-        .filter(|program| {
-            !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-        })
+        .filter(|program| !std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
         .collect();
     if missing.is_empty() {
         return true;
     }
-    assert!(
-        std::env::var_os("GFTP_REQUIRE_ALL").is_none(),
-        "missing, and everything is required: {missing:?}"
-    );
+    assert!(std::env::var_os("GFTP_REQUIRE_ALL").is_none(), "missing, and everything is required: {missing:?}");
     note(&format!("skipped, not installed: {missing:?}"));
     false
 }
@@ -355,8 +330,6 @@ pub fn note(what: &str) {
     if let Some(path) = std::env::var_os("GFTP_TEST_NOTES") {
         let line = format!("{what}\n");
         let noted = fs::OpenOptions::new().create(true).append(true).open(path);
-        noted
-            .and_then(|mut file| file.write_all(line.as_bytes()))
-            .expect("the notes can be written");
+        noted.and_then(|mut file| file.write_all(line.as_bytes())).expect("the notes can be written");
     }
 }

@@ -47,22 +47,15 @@ pub fn names(driver: &dyn Driver) {
     };
     let able = |step: &Step| able(driver, step);
     for (index, _) in NAMES.iter().enumerate() {
-        desk.write_local(
-            &format!("up-{index}"),
-            &make_content(index as u64, 100 + index),
-        );
+        desk.write_local(&format!("up-{index}"), &make_content(index as u64, 100 + index));
     }
-    let locals: Vec<_> = (0..NAMES.len())
-        .map(|index| (format!("up-{index}"), format!("down-{index}")))
-        .collect();
+    let locals: Vec<_> = (0..NAMES.len()).map(|index| (format!("up-{index}"), format!("down-{index}"))).collect();
     let files = || NAMES.iter().zip(&locals).enumerate();
 
     let puts = files().map(|(_, (&remote, (local, _)))| Step::Put { local, remote });
     let puts: Vec<_> = puts.filter(able).collect();
     let report = perform_some(driver, &desk, &puts);
-    let named = |steps: &[Step]| -> BTreeSet<String> {
-        steps.iter().map(|step| remote(step).to_owned()).collect()
-    };
+    let named = |steps: &[Step]| -> BTreeSet<String> { steps.iter().map(|step| remote(step).to_owned()).collect() };
     assert_eq!(on_disk(&desk, ""), named(&puts), "{}", report.text);
     for (index, (name, _)) in files() {
         // What the client cannot send is laid there by hand, because it may well be able to fetch it.
@@ -78,9 +71,7 @@ pub fn names(driver: &dyn Driver) {
     let gets = files().map(|(_, (&remote, (_, local)))| Step::Get { remote, local });
     let gets: Vec<_> = gets.filter(able).collect();
     let report = perform_some(driver, &desk, &gets);
-    for (index, (_, (_, local))) in
-        files().filter(|(_, (name, _))| gets.iter().any(|step| remote(step) == **name))
-    {
+    for (index, (_, (_, local))) in files().filter(|(_, (name, _))| gets.iter().any(|step| remote(step) == **name)) {
         desk.expect_local(local, &make_content(index as u64, 100 + index), &report);
     }
     renamed_and_deleted(driver, &desk);
@@ -92,77 +83,35 @@ fn listed(driver: &dyn Driver, desk: &Desk) {
         return;
     }
     let report = must(driver, desk, &[Step::List("")]);
-    for name in on_disk(desk, "")
-        .iter()
-        .filter(|name| !name.starts_with('.'))
-    {
-        assert!(
-            report.text.contains(name.as_str()),
-            "{name:?} is not in the listing:\n{}",
-            report.text
-        );
+    for name in on_disk(desk, "").iter().filter(|name| !name.starts_with('.')) {
+        assert!(report.text.contains(name.as_str()), "{name:?} is not in the listing:\n{}", report.text);
     }
 }
 
 /// Each name is moved away and another is moved to it, so that both arguments are tried; then it is deleted.
 fn renamed_and_deleted(driver: &dyn Driver, desk: &Desk) {
     for (away, back) in [(true, false), (false, true)] {
-        let plain: Vec<_> = (0..NAMES.len())
-            .map(|index| format!("moved-{index}"))
-            .collect();
+        let plain: Vec<_> = (0..NAMES.len()).map(|index| format!("moved-{index}")).collect();
         let steps = NAMES.iter().zip(&plain).map(|(&name, plain)| {
-            if away {
-                Step::Rename {
-                    from: name,
-                    to: plain,
-                }
-            } else {
-                Step::Rename {
-                    from: plain,
-                    to: name,
-                }
-            }
+            if away { Step::Rename { from: name, to: plain } } else { Step::Rename { from: plain, to: name } }
         });
         let steps: Vec<_> = steps.filter(|step| able(driver, step)).collect();
         let report = perform_some(driver, desk, &steps);
         for (index, (&name, plain)) in NAMES.iter().zip(&plain).enumerate() {
-            let (from, to) = if away {
-                (name, plain.as_str())
-            } else {
-                (plain.as_str(), name)
-            };
+            let (from, to) = if away { (name, plain.as_str()) } else { (plain.as_str(), name) };
             if !desk.disk(to).exists() {
-                assert!(
-                    !able(driver, &Step::Rename { from, to }),
-                    "{from:?} did not become {to:?}:\n{}",
-                    report.text
-                );
+                assert!(!able(driver, &Step::Rename { from, to }), "{from:?} did not become {to:?}:\n{}", report.text);
                 fs::rename(desk.disk(from), desk.disk(to)).expect("it is still under its old name");
             }
             desk.expect_disk(to, &make_content(index as u64, 100 + index), &report);
-            assert!(
-                !desk.disk(from).exists(),
-                "{from:?} is gone\n{}",
-                report.text
-            );
+            assert!(!desk.disk(from).exists(), "{from:?} is gone\n{}", report.text);
         }
         assert!(away != back);
     }
-    let steps: Vec<_> = NAMES
-        .iter()
-        .map(|name| Step::Delete(name))
-        .filter(|step| able(driver, step))
-        .collect();
+    let steps: Vec<_> = NAMES.iter().map(|name| Step::Delete(name)).filter(|step| able(driver, step)).collect();
     let report = perform_some(driver, desk, &steps);
-    let left = NAMES
-        .iter()
-        .filter(|name| !able(driver, &Step::Delete(name)));
-    assert_eq!(
-        on_disk(desk, ""),
-        left.map(|&name| name.to_owned()).collect(),
-        "{}",
-        report.text
-    );
+    let left = NAMES.iter().filter(|name| !able(driver, &Step::Delete(name)));
+    assert_eq!(on_disk(desk, ""), left.map(|&name| name.to_owned()).collect(), "{}", report.text);
 }
 
 /// Directories with hostile names are made, filled, listed, emptied and removed.
@@ -171,24 +120,14 @@ pub fn directories(driver: &dyn Driver) {
         return;
     };
     desk.write_local("up", b"inside");
-    let steps: Vec<_> = NAMES
-        .iter()
-        .map(|name| Step::MakeDir(name))
-        .filter(|step| able(driver, step))
-        .collect();
+    let steps: Vec<_> = NAMES.iter().map(|name| Step::MakeDir(name)).filter(|step| able(driver, step)).collect();
     let report = perform_some(driver, &desk, &steps);
     let made: BTreeSet<_> = steps.iter().map(|step| remote(step).to_owned()).collect();
     assert_eq!(on_disk(&desk, ""), made, "{}", report.text);
     assert!(made.iter().all(|name| desk.disk(name).is_dir()));
 
-    let paths: Vec<_> = made
-        .iter()
-        .map(|folder| format!("{folder}/in side"))
-        .collect();
-    let puts = paths.iter().map(|remote| Step::Put {
-        local: "up",
-        remote,
-    });
+    let paths: Vec<_> = made.iter().map(|folder| format!("{folder}/in side")).collect();
+    let puts = paths.iter().map(|remote| Step::Put { local: "up", remote });
     let puts: Vec<_> = puts.filter(|step| able(driver, step)).collect();
     let report = perform_some(driver, &desk, &puts);
     for step in &puts {
@@ -199,42 +138,25 @@ pub fn directories(driver: &dyn Driver) {
         let dash = if folder.starts_with('-') { "./" } else { "" };
         let shown = format!("{dash}{folder}");
         let list = Step::List(&shown);
-        let filled = puts
-            .iter()
-            .any(|step| remote(step) == format!("{folder}/in side"));
+        let filled = puts.iter().any(|step| remote(step) == format!("{folder}/in side"));
         if filled && able(driver, &list) {
             let report = must(driver, &desk, &[list]);
-            assert!(
-                report.text.contains("in side"),
-                "{folder:?}:\n{}",
-                report.text
-            );
+            assert!(report.text.contains("in side"), "{folder:?}:\n{}", report.text);
         }
         let _ = fs::remove_file(desk.disk(folder).join("in side"));
     }
 
-    let steps: Vec<_> = made
-        .iter()
-        .map(|name| Step::RemoveDir(name))
-        .filter(|step| able(driver, step))
-        .collect();
+    let steps: Vec<_> = made.iter().map(|name| Step::RemoveDir(name)).filter(|step| able(driver, step)).collect();
     let report = perform_some(driver, &desk, &steps);
     for step in &steps {
-        assert!(
-            !desk.disk(remote(step)).exists(),
-            "{step:?}\n{}",
-            report.text
-        );
+        assert!(!desk.disk(remote(step)).exists(), "{step:?}\n{}", report.text);
     }
 }
 
 /// Like [`must`], for a list that a client's inability may have emptied.
 fn perform_some(driver: &dyn Driver, desk: &Desk, steps: &[Step]) -> Report {
     if steps.is_empty() {
-        return Report {
-            ok: true,
-            text: String::new(),
-        };
+        return Report { ok: true, text: String::new() };
     }
     must(driver, desk, steps)
 }

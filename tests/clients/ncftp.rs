@@ -22,23 +22,15 @@ fn carries_trees() {
     for (index, file) in files.iter().enumerate() {
         desk.write_local(file, &make_content(index as u64, 30_000));
     }
-    let report = tool(&desk, "ncftpput")
-        .args(["-R", &desk.host(), "/", "tree"])
-        .run();
+    let report = tool(&desk, "ncftpput").args(["-R", &desk.host(), "/", "tree"]).run();
     assert!(report.ok, "{}", report.text);
     for (index, file) in files.iter().enumerate() {
         desk.expect_disk(file, &make_content(index as u64, 30_000), &report);
     }
-    let report = tool(&desk, "ncftpget")
-        .args(["-R", "-T", &desk.host(), "home", "/tree"])
-        .run();
+    let report = tool(&desk, "ncftpget").args(["-R", "-T", &desk.host(), "home", "/tree"]).run();
     assert!(report.ok, "{}", report.text);
     for (index, file) in files.iter().enumerate() {
-        desk.expect_local(
-            &format!("home/{file}"),
-            &make_content(index as u64, 30_000),
-            &report,
-        );
+        desk.expect_local(&format!("home/{file}"), &make_content(index as u64, 30_000), &report);
     }
 }
 
@@ -53,11 +45,7 @@ fn lists_in_every_way() {
     desk.write_disk("日本.txt", b"x");
     for form in ["-1", "-l", "-C", "-m", "-la", "-R", "-g", "-gg"] {
         let report = list(&desk, form, "");
-        assert!(
-            report.ok && report.text.contains("日本.txt"),
-            "{form}\n{}",
-            report.text
-        );
+        assert!(report.ok && report.text.contains("日本.txt"), "{form}\n{}", report.text);
         assert!(report.text.contains("folder"), "{form}\n{}", report.text);
     }
 }
@@ -70,19 +58,10 @@ fn uploads_by_way_of_a_temporary_name() {
     };
     let content = make_content(41, 400_000);
     desk.write_local("up", &content);
-    let report = tool(&desk, "ncftpput")
-        .args(["-S", ".tmp", &desk.host(), "/new folder", "up"])
-        .args(["-m"])
-        .run();
+    let report = tool(&desk, "ncftpput").args(["-S", ".tmp", &desk.host(), "/new folder", "up"]).args(["-m"]).run();
     // Options are read before the host only, so this form must fail: the folder is not there.
-    assert!(
-        !report.ok && on_disk(&desk, "").is_empty(),
-        "{}",
-        report.text
-    );
-    let report = tool(&desk, "ncftpput")
-        .args(["-m", "-S", ".tmp", &desk.host(), "/new folder", "up"])
-        .run();
+    assert!(!report.ok && on_disk(&desk, "").is_empty(), "{}", report.text);
+    let report = tool(&desk, "ncftpput").args(["-m", "-S", ".tmp", &desk.host(), "/new folder", "up"]).run();
     assert!(report.ok, "{}", report.text);
     desk.expect_disk("new folder/up", &content, &report);
     assert_eq!(on_disk(&desk, "new folder").len(), 1, "{}", report.text);
@@ -100,36 +79,22 @@ impl Driver for Ncftp {
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
-        let mut all = Report {
-            ok: true,
-            text: String::new(),
-        };
+        let mut all = Report { ok: true, text: String::new() };
         for step in steps {
             let get = |flag: &str, remote, local| {
-                tool(desk, "ncftpget")
-                    .args([flag, "-C", &desk.host(), remote, local])
-                    .run()
+                tool(desk, "ncftpget").args([flag, "-C", &desk.host(), remote, local]).run()
             };
             let put = |flags: &[&str], local, remote: &str| {
-                tool(desk, "ncftpput")
-                    .args(flags.to_vec())
-                    .args(["-C", &desk.host(), local, remote])
-                    .run()
+                tool(desk, "ncftpput").args(flags.to_vec()).args(["-C", &desk.host(), local, remote]).run()
             };
             let report = match *step {
                 Step::List(folder) => list(desk, "-l", folder),
                 Step::Get { remote, local } => get("-Z", remote, local),
                 Step::Put { local, remote } => put(&["-Z"], local, remote),
-                Step::ResumeGet { remote, local } => {
-                    shell(desk, &format!("get -z {} {local}", quoted(remote)))
-                }
-                Step::ResumePut { local, remote, .. } => {
-                    shell(desk, &format!("put -z {local} {}", quoted(remote)))
-                }
+                Step::ResumeGet { remote, local } => shell(desk, &format!("get -z {} {local}", quoted(remote))),
+                Step::ResumePut { local, remote, .. } => shell(desk, &format!("put -z {local} {}", quoted(remote))),
                 Step::Append { local, remote } => put(&["-A"], local, remote),
-                Step::Rename { from, to } => {
-                    shell(desk, &format!("rename {} {}", quoted(from), quoted(to)))
-                }
+                Step::Rename { from, to } => shell(desk, &format!("rename {} {}", quoted(from), quoted(to))),
                 Step::Delete(path) => shell(desk, &format!("rm {}", quoted(path))),
                 Step::MakeDir(path) => shell(desk, &format!("mkdir {}", quoted(path))),
                 Step::RemoveDir(path) => shell(desk, &format!("rmdir {}", quoted(path))),
@@ -155,52 +120,22 @@ impl Driver for Ncftp {
 fn tool(desk: &Desk, program: &str) -> Client {
     let road = if desk.active() { "-E" } else { "-F" };
     // -r 1: one try. -t: give up on a silent server.
-    desk.client(program).args([
-        "-r",
-        "1",
-        "-t",
-        "30",
-        "-u",
-        USER,
-        "-p",
-        PASSWORD,
-        "-P",
-        &desk.port(),
-        road,
-    ])
+    desk.client(program).args(["-r", "1", "-t", "30", "-u", USER, "-p", PASSWORD, "-P", &desk.port(), road])
 }
 
 fn list(desk: &Desk, form: &str, folder: &str) -> Report {
     let slash = if folder.is_empty() { "" } else { "/" };
-    let url = format!(
-        "ftp://{}/{}{slash}",
-        desk.host(),
-        super::curl::encoded(folder)
-    );
+    let url = format!("ftp://{}/{}{slash}", desk.host(), super::curl::encoded(folder));
     tool(desk, "ncftpls").args([form, &url]).run()
 }
 
 /// ncftp with one command. It leaves with 0 whatever happened, so what it prints is the verdict.
 fn shell(desk: &Desk, command: &str) -> Report {
-    let road = if desk.active() {
-        "set passive off\n"
-    } else {
-        "set passive on\n"
-    };
+    let road = if desk.active() { "set passive off\n" } else { "set passive on\n" };
     let script = format!("{road}{command}\nquit\n");
-    let report = desk
-        .client("ncftp")
-        .args(["-u", USER, "-p", PASSWORD, "-P", &desk.port(), &desk.host()])
-        .script(script)
-        .run();
-    let failed = [
-        "server said:",
-        "Usage:",
-        "rror",
-        "No such",
-        "failed",
-        "must be connected",
-    ];
+    let report =
+        desk.client("ncftp").args(["-u", USER, "-p", PASSWORD, "-P", &desk.port(), &desk.host()]).script(script).run();
+    let failed = ["server said:", "Usage:", "rror", "No such", "failed", "must be connected"];
     let ok = report.ok && !failed.iter().any(|word| report.text.contains(word));
     Report { ok, ..report }
 }

@@ -17,13 +17,7 @@ fn keeps_trees_equal() {
     let Some(desk) = Desk::open(&Rclone) else {
         return;
     };
-    let files = [
-        "top",
-        "a b/[br]{x}~.txt",
-        "a b/日本/é",
-        "a b/日本/-dash",
-        "deep/er/est",
-    ];
+    let files = ["top", "a b/[br]{x}~.txt", "a b/日本/é", "a b/日本/-dash", "deep/er/est"];
     for (index, file) in files.iter().enumerate() {
         let path = desk.local(&format!("tree/{file}"));
         fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
@@ -36,11 +30,7 @@ fn keeps_trees_equal() {
     };
     let report = run(&["copy", "--transfers", "4", "tree", "t:up"]);
     for (index, file) in files.iter().enumerate() {
-        desk.expect_disk(
-            &format!("up/{file}"),
-            &make_content(index as u64, 50_000 * index),
-            &report,
-        );
+        desk.expect_disk(&format!("up/{file}"), &make_content(index as u64, 50_000 * index), &report);
     }
     run(&["check", "--download", "tree", "t:up"]);
 
@@ -50,17 +40,8 @@ fn keeps_trees_equal() {
     desk.expect_disk("up/top", b"changed", &report);
     assert!(!desk.disk("up/deep").exists(), "{}", report.text);
     // The times that MFMT set and MLSD told are what makes rclone leave the other files alone.
-    assert!(
-        report.text.contains("Copied (replaced existing)"),
-        "{}",
-        report.text
-    );
-    assert_eq!(
-        report.text.matches(": Copied").count(),
-        1,
-        "only what changed travels\n{}",
-        report.text
-    );
+    assert!(report.text.contains("Copied (replaced existing)"), "{}", report.text);
+    assert_eq!(report.text.matches(": Copied").count(), 1, "only what changed travels\n{}", report.text);
 
     run(&["sync", "t:up", "home"]);
     run(&["check", "tree", "home"]);
@@ -74,18 +55,10 @@ fn reads_a_part() {
     let Some(desk) = Desk::open(&Rclone) else {
         return;
     };
-    let letters: String = (0..100_000)
-        .map(|index| char::from(b'a' + (index % 23) as u8))
-        .collect();
+    let letters: String = (0..100_000).map(|index| char::from(b'a' + (index % 23) as u8)).collect();
     desk.write_disk("text", letters.as_bytes());
-    let report = rclone(&desk)
-        .args(["cat", "--offset", "50000", "--count", "1000", "t:text"])
-        .run();
-    assert!(
-        report.ok && report.text.starts_with(&letters[50_000..51_000]),
-        "{}",
-        report.text
-    );
+    let report = rclone(&desk).args(["cat", "--offset", "50000", "--count", "1000", "t:text"]).run();
+    assert!(report.ok && report.text.starts_with(&letters[50_000..51_000]), "{}", report.text);
 }
 
 impl Driver for Rclone {
@@ -99,10 +72,7 @@ impl Driver for Rclone {
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
-        let mut all = Report {
-            ok: true,
-            text: String::new(),
-        };
+        let mut all = Report { ok: true, text: String::new() };
         for step in steps {
             let at = |path: &str| format!("t:{path}");
             let words = match *step {
@@ -132,9 +102,7 @@ impl Driver for Rclone {
         match step {
             // The MKD is refused, but a folder that is there is what was asked for.
             Step::MakeDir("full") => Some("making a folder that exists is a success for it"),
-            Step::Put { remote, .. } if remote.starts_with("absent/") => {
-                Some("it makes the folder that is missing")
-            }
+            Step::Put { remote, .. } if remote.starts_with("absent/") => Some("it makes the folder that is missing"),
             _ => None,
         }
     }
@@ -149,27 +117,10 @@ fn rclone(desk: &Desk) -> Client {
         said.lines().next().unwrap_or_default().to_owned()
     });
     // It joins host and port with a colon, whatever the host holds.
-    let host = if desk.road == Road::PassiveV6 {
-        format!("[{}]", desk.host())
-    } else {
-        desk.host()
-    };
-    let no_epsv = if desk.road == Road::Pasv {
-        "true"
-    } else {
-        "false"
-    };
+    let host = if desk.road == Road::PassiveV6 { format!("[{}]", desk.host()) } else { desk.host() };
+    let no_epsv = if desk.road == Road::Pasv { "true" } else { "false" };
     desk.client("rclone")
-        .args([
-            "--retries",
-            "1",
-            "--low-level-retries",
-            "1",
-            "--contimeout",
-            "30s",
-            "--timeout",
-            "60s",
-        ])
+        .args(["--retries", "1", "--low-level-retries", "1", "--contimeout", "30s", "--timeout", "60s"])
         .env("RCLONE_CONFIG_T_TYPE", "ftp")
         .env("RCLONE_CONFIG_T_HOST", &host)
         .env("RCLONE_CONFIG_T_PORT", &desk.port())

@@ -31,13 +31,7 @@ pub fn must(driver: &dyn Driver, desk: &Desk, steps: &[Step]) -> Report {
 pub fn on_disk(desk: &Desk, folder: &str) -> BTreeSet<String> {
     fs::read_dir(desk.disk(folder))
         .expect("the folder is there")
-        .map(|entry| {
-            entry
-                .expect("it can be read")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
         .collect()
 }
 
@@ -49,14 +43,7 @@ pub fn downloads(driver: &dyn Driver) {
     for size in SIZES {
         let (remote, content) = (format!("have-{size}"), make_content(size as u64, size));
         desk.write_disk(&remote, &content);
-        let report = must(
-            driver,
-            &desk,
-            &[Step::Get {
-                remote: &remote,
-                local: "got",
-            }],
-        );
+        let report = must(driver, &desk, &[Step::Get { remote: &remote, local: "got" }]);
         desk.expect_local("got", &content, &report);
         fs::remove_file(desk.local("got")).expect("it was just read");
     }
@@ -70,32 +57,13 @@ pub fn uploads(driver: &dyn Driver) {
     for size in SIZES {
         let content = make_content(7 + size as u64, size);
         desk.write_local("give", &content);
-        let report = must(
-            driver,
-            &desk,
-            &[Step::Put {
-                local: "give",
-                remote: "given",
-            }],
-        );
+        let report = must(driver, &desk, &[Step::Put { local: "give", remote: "given" }]);
         desk.expect_disk("given", &content, &report);
-        assert_eq!(
-            on_disk(&desk, ""),
-            BTreeSet::from(["given".to_owned()]),
-            "{}",
-            report.text
-        );
+        assert_eq!(on_disk(&desk, ""), BTreeSet::from(["given".to_owned()]), "{}", report.text);
     }
     let shorter = make_content(9, 1000);
     desk.write_local("give", &shorter);
-    let report = must(
-        driver,
-        &desk,
-        &[Step::Put {
-            local: "give",
-            remote: "given",
-        }],
-    );
+    let report = must(driver, &desk, &[Step::Put { local: "give", remote: "given" }]);
     desk.expect_disk("given", &shorter, &report);
 }
 
@@ -110,14 +78,7 @@ pub fn resumed_downloads(driver: &dyn Driver) {
     let mut part = content[..1_234_567].to_vec();
     part[0] ^= 0xff;
     desk.write_local("part", &part);
-    let report = must(
-        driver,
-        &desk,
-        &[Step::ResumeGet {
-            remote: "whole",
-            local: "part",
-        }],
-    );
+    let report = must(driver, &desk, &[Step::ResumeGet { remote: "whole", local: "part" }]);
     let mut expected = content;
     expected[0] ^= 0xff;
     desk.expect_local("part", &expected, &report);
@@ -134,11 +95,7 @@ pub fn resumed_uploads(driver: &dyn Driver) {
     let mut part = content[..have].to_vec();
     part[0] ^= 0xff;
     desk.write_disk("part", &part);
-    let step = Step::ResumePut {
-        local: "whole",
-        remote: "part",
-        have,
-    };
+    let step = Step::ResumePut { local: "whole", remote: "part", have };
     let report = must(driver, &desk, &[step]);
     let mut expected = content;
     expected[0] ^= 0xff;
@@ -154,10 +111,7 @@ pub fn appends(driver: &dyn Driver) {
     let (first, second) = (make_content(17, 70_000), make_content(19, 50_000));
     desk.write_local("second", &second);
     desk.write_disk("log", &first);
-    let append = |remote| Step::Append {
-        local: "second",
-        remote,
-    };
+    let append = |remote| Step::Append { local: "second", remote };
     let report = must(driver, &desk, &[append("log"), append("fresh")]);
     desk.expect_disk("log", &[first, second.clone()].concat(), &report);
     desk.expect_disk("fresh", &second, &report);
@@ -173,22 +127,9 @@ pub fn roads(driver: &dyn Driver) {
         let content = make_content(23, 300_000);
         desk.write_local("up", &content);
         desk.write_disk("have", &content);
-        let up = Step::Put {
-            local: "up",
-            remote: "up",
-        };
-        let steps = [
-            Step::List(""),
-            up,
-            Step::Get {
-                remote: "have",
-                local: "down",
-            },
-        ];
-        let steps: Vec<_> = steps
-            .into_iter()
-            .filter(|step| able(driver, step))
-            .collect();
+        let up = Step::Put { local: "up", remote: "up" };
+        let steps = [Step::List(""), up, Step::Get { remote: "have", local: "down" }];
+        let steps: Vec<_> = steps.into_iter().filter(|step| able(driver, step)).collect();
         let report = must(driver, &desk, &steps);
         desk.expect_local("down", &content, &report);
         if able(driver, &up) {
@@ -206,22 +147,10 @@ pub fn refusals(driver: &dyn Driver) {
     fs::create_dir(desk.disk("full")).expect("the root is writable");
     desk.write_disk("full/file", b"kept");
     let steps = [
-        Step::Get {
-            remote: "absent",
-            local: "down",
-        },
-        Step::Put {
-            local: "up",
-            remote: "absent/up",
-        },
-        Step::Put {
-            local: "up",
-            remote: "full",
-        },
-        Step::Rename {
-            from: "absent",
-            to: "other",
-        },
+        Step::Get { remote: "absent", local: "down" },
+        Step::Put { local: "up", remote: "absent/up" },
+        Step::Put { local: "up", remote: "full" },
+        Step::Rename { from: "absent", to: "other" },
         Step::Delete("absent"),
         Step::MakeDir("full"),
         Step::RemoveDir("full"),
@@ -229,16 +158,8 @@ pub fn refusals(driver: &dyn Driver) {
     ];
     for step in steps.iter().filter(|step| able(driver, step)) {
         let report = driver.perform(&desk, std::slice::from_ref(step));
-        assert!(
-            !report.ok,
-            "{step:?} must fail\nthe client said:\n{}",
-            report.text
-        );
-        assert_eq!(
-            on_disk(&desk, ""),
-            BTreeSet::from(["full".to_owned()]),
-            "{step:?}"
-        );
+        assert!(!report.ok, "{step:?} must fail\nthe client said:\n{}", report.text);
+        assert_eq!(on_disk(&desk, ""), BTreeSet::from(["full".to_owned()]), "{step:?}");
         desk.expect_disk("full/file", b"kept", &report);
     }
 }

@@ -26,12 +26,8 @@ fn learns_about_files() {
         return;
     };
     desk.write_disk("日本 \"q\"", &make_content(47, 12_345));
-    let file = fs::File::options()
-        .write(true)
-        .open(desk.disk("日本 \"q\""))
-        .expect("it was just written");
-    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
-        .expect("its time can be set");
+    let file = fs::File::options().write(true).open(desk.disk("日本 \"q\"")).expect("it was just written");
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).expect("its time can be set");
     let mut ftp = session(&desk).expect("it logs in");
     assert_eq!(ftp.size("日本 \"q\"").expect("SIZE"), 12_345);
     let time = ftp.mdtm("日本 \"q\"").expect("MDTM");
@@ -41,10 +37,7 @@ fn learns_about_files() {
     assert_eq!(ftp.pwd().expect("PWD"), "/");
     let features = ftp.feat().expect("FEAT");
     for feature in ["UTF8", "SIZE", "MDTM", "MLST", "EPSV", "EPRT"] {
-        assert!(
-            features.contains_key(feature),
-            "{feature} is not in {features:?}"
-        );
+        assert!(features.contains_key(feature), "{feature} is not in {features:?}");
     }
     ftp.quit().expect("QUIT");
 }
@@ -55,13 +48,7 @@ impl Driver for Suppaftp {
     }
 
     fn roads(&self) -> &'static [Road] {
-        &[
-            Road::Passive,
-            Road::Pasv,
-            Road::Active,
-            Road::PassiveV6,
-            Road::ActiveV6,
-        ]
+        &[Road::Passive, Road::Pasv, Road::Active, Road::PassiveV6, Road::ActiveV6]
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
@@ -75,10 +62,7 @@ impl Driver for Suppaftp {
         if let Err(error) = &done {
             text += &format!("suppaftp: {error}\n");
         }
-        Report {
-            ok: done.is_ok(),
-            text,
-        }
+        Report { ok: done.is_ok(), text }
     }
 }
 
@@ -98,9 +82,7 @@ fn session(desk: &Desk) -> FtpResult<FtpStream> {
 
 fn patient(address: std::net::SocketAddr) -> FtpResult<TcpStream> {
     let stream = TcpStream::connect(address).map_err(FtpError::ConnectionError)?;
-    let limits = stream
-        .set_read_timeout(Some(SILENCE))
-        .and_then(|()| stream.set_write_timeout(Some(SILENCE)));
+    let limits = stream.set_read_timeout(Some(SILENCE)).and_then(|()| stream.set_write_timeout(Some(SILENCE)));
     limits.map_err(FtpError::ConnectionError)?;
     Ok(stream)
 }
@@ -125,14 +107,9 @@ fn perform(ftp: &mut FtpStream, desk: &Desk, step: &Step) -> FtpResult<String> {
             part.extend(fetch(ftp, remote)?);
             desk.write_local(local, &part);
         }
-        Step::ResumePut {
-            local,
-            remote,
-            have,
-        } => {
+        Step::ResumePut { local, remote, have } => {
             let mut file = open(local)?;
-            file.seek(SeekFrom::Start(have as u64))
-                .map_err(FtpError::ConnectionError)?;
+            file.seek(SeekFrom::Start(have as u64)).map_err(FtpError::ConnectionError)?;
             ftp.resume_transfer(have)?;
             ftp.put_file(remote, &mut file)?;
         }
@@ -148,9 +125,7 @@ fn perform(ftp: &mut FtpStream, desk: &Desk, step: &Step) -> FtpResult<String> {
 fn fetch(ftp: &mut FtpStream, remote: &str) -> FtpResult<Vec<u8>> {
     ftp.retr(remote, |reader| {
         let mut content = Vec::new();
-        reader
-            .read_to_end(&mut content)
-            .map_err(FtpError::ConnectionError)?;
+        reader.read_to_end(&mut content).map_err(FtpError::ConnectionError)?;
         Ok(content)
     })
 }

@@ -14,14 +14,7 @@ impl Driver for Tnftp {
     }
 
     fn roads(&self) -> &'static [Road] {
-        &[
-            Road::Passive,
-            Road::Pasv,
-            Road::Active,
-            Road::Port,
-            Road::PassiveV6,
-            Road::ActiveV6,
-        ]
+        &[Road::Passive, Road::Pasv, Road::Active, Road::Port, Road::PassiveV6, Road::ActiveV6]
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
@@ -31,11 +24,8 @@ impl Driver for Tnftp {
         }
         script += &script_for(steps);
         let mode = if desk.active() { "-A" } else { "-p" };
-        let report = desk
-            .client("tnftp")
-            .args(["-n", "-i", "-v", mode, &desk.host(), &desk.port()])
-            .script(script)
-            .run();
+        let report =
+            desk.client("tnftp").args(["-n", "-i", "-v", mode, &desk.host(), &desk.port()]).script(script).run();
         judged(report)
     }
 }
@@ -50,11 +40,7 @@ pub fn script_for(steps: &[Step]) -> String {
             Step::Get { remote, local } => format!("get {} {local}\n", quoted(remote)),
             Step::Put { local, remote } => format!("put {local} {}\n", quoted(remote)),
             Step::ResumeGet { remote, local } => format!("reget {} {local}\n", quoted(remote)),
-            Step::ResumePut {
-                local,
-                remote,
-                have,
-            } => {
+            Step::ResumePut { local, remote, have } => {
                 format!("restart {have}\nput {local} {}\n", quoted(remote))
             }
             Step::Append { local, remote } => format!("append {local} {}\n", quoted(remote)),
@@ -74,10 +60,7 @@ pub fn judged(report: Report) -> Report {
         matches!(code, [b'4' | b'5', second, third, b' ' | b'-'] if second.is_ascii_digit() && third.is_ascii_digit())
     };
     let ended = report.text.lines().any(|line| line.starts_with("221"));
-    Report {
-        ok: report.ok && ended && !report.text.lines().any(refused),
-        ..report
-    }
+    Report { ok: report.ok && ended && !report.text.lines().any(refused), ..report }
 }
 
 /// A backslash before every ASCII character that could mean something; inside double quotes these clients know no escape.

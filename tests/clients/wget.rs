@@ -18,20 +18,12 @@ fn brings_home_a_tree() {
         return;
     };
     fs::create_dir_all(desk.disk("a b/日本")).expect("the root is writable");
-    let files = [
-        "top",
-        "a b/two words",
-        "a b/[br]{x}~.txt",
-        "a b/日本/é",
-        "a b/日本/-dash",
-    ];
+    let files = ["top", "a b/two words", "a b/[br]{x}~.txt", "a b/日本/é", "a b/日本/-dash"];
     for (index, file) in files.iter().enumerate() {
         desk.write_disk(file, &make_content(index as u64, 10_000 * index));
     }
     let url = format!("ftp://{}/", desk.authority());
-    let report = wget(&desk)
-        .args(["-r", "-nH", "--restrict-file-names=nocontrol", &url])
-        .run();
+    let report = wget(&desk).args(["-r", "-nH", "--restrict-file-names=nocontrol", &url]).run();
     assert!(report.ok, "{}", report.text);
     for (index, file) in files.iter().enumerate() {
         desk.expect_local(file, &make_content(index as u64, 10_000 * index), &report);
@@ -66,27 +58,18 @@ impl Driver for Wget {
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
-        let mut all = Report {
-            ok: true,
-            text: String::new(),
-        };
+        let mut all = Report { ok: true, text: String::new() };
         for step in steps {
             let url = |path: &str| format!("ftp://{}/{}", desk.authority(), encoded(path));
             let words = match *step {
                 // A folder is fetched as a page made from its listing; the listing itself is kept and shown.
-                Step::List(folder) => vec![
-                    "-O".to_owned(),
-                    "listing.html".to_owned(),
-                    "--no-remove-listing".to_owned(),
-                    url(folder),
-                ],
+                Step::List(folder) => {
+                    vec!["-O".to_owned(), "listing.html".to_owned(), "--no-remove-listing".to_owned(), url(folder)]
+                }
                 Step::Get { remote, local } => vec!["-O".to_owned(), local.to_owned(), url(remote)],
-                Step::ResumeGet { remote, local } => vec![
-                    "-c".to_owned(),
-                    "-O".to_owned(),
-                    local.to_owned(),
-                    url(remote),
-                ],
+                Step::ResumeGet { remote, local } => {
+                    vec!["-c".to_owned(), "-O".to_owned(), local.to_owned(), url(remote)]
+                }
                 _ => unreachable!("wget is unable to do {step:?}, and says so"),
             };
             let mut client = wget(desk).args(words);
@@ -96,8 +79,7 @@ impl Driver for Wget {
             let report = client.run();
             all.ok &= report.ok;
             all.text += &report.text;
-            if let (Step::List(_), Ok(listing)) = (step, fs::read_to_string(desk.local(".listing")))
-            {
+            if let (Step::List(_), Ok(listing)) = (step, fs::read_to_string(desk.local(".listing"))) {
                 all.text += &listing;
             }
         }
@@ -114,16 +96,6 @@ impl Driver for Wget {
 
 /// `--no-glob`, so that a name with brackets is a name; one try, because a second would hide a failure of the first.
 fn wget(desk: &Desk) -> Client {
-    let (user, password) = (
-        format!("--ftp-user={USER}"),
-        format!("--ftp-password={PASSWORD}"),
-    );
-    desk.client("wget").args([
-        "--no-glob",
-        "--tries=1",
-        "--timeout=30",
-        "--no-config",
-        &user,
-        &password,
-    ])
+    let (user, password) = (format!("--ftp-user={USER}"), format!("--ftp-password={PASSWORD}"));
+    desk.client("wget").args(["--no-glob", "--tries=1", "--timeout=30", "--no-config", &user, &password])
 }
