@@ -10,4 +10,3 @@ pub mod ftp;
 pub mod host;
 pub mod serve;
 pub mod store;
-mod sys;

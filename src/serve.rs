@@ -99,7 +99,7 @@ fn announce(store: &Store, accounts: &Accounts, listeners: &[Listener]) {
 
 /// Sessions that the open-file limit allows for, after it is raised as far as it goes.
 fn room_for_sessions() -> usize {
-    let limit = crate::sys::raise_open_files();
+    let limit = crate::store::sys::raise_open_files();
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_DESCRIPTORS).max(1)
 }
 

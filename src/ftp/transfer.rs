@@ -123,7 +123,7 @@ async fn settle(upload: Upload, end: End, unique: bool, moved: u64, announced: O
             Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
         },
         End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
-            let kept = rt::unblock(move || upload.keep()).await > 0;
+            let kept = rt::unblock(move || upload.keep()).await;
             let reply = told(end, moved);
             if kept { Reply::new(reply.code(), [reply.text(), KEPT].concat()) } else { reply }
         }

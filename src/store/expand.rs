@@ -23,105 +23,127 @@ struct Stem {
     path: VirtualPath,
 }
 
-/// The work spent on one pattern.
-#[derive(Default)]
-struct Spent {
-    directories: usize,
-    names: usize,
-}
-
 /// The paths, as typed relative to `directory`, that match `pattern`.
 pub(super) fn expand(store: &Store, directory: &VirtualPath, pattern: &[u8]) -> Result<Names, StoreError> {
-    let absolute = pattern.starts_with(b"/");
-    let first = Stem {
-        typed: if absolute { b"/".to_vec() } else { Vec::new() },
-        path: if absolute { VirtualPath::root() } else { directory.clone() },
+    let first = if pattern.starts_with(b"/") {
+        Stem { typed: b"/".to_vec(), path: VirtualPath::root() }
+    } else {
+        Stem { typed: Vec::new(), path: directory.clone() }
     };
-    let only_directories = pattern.ends_with(b"/");
-    let components: Vec<&[u8]> =
-        pattern.split(|byte| *byte == b'/').filter(|component| !component.is_empty()).collect();
-    let (mut stems, mut names, mut spent) = (vec![first], Names::default(), Spent::default());
-    for (index, component) in components.iter().enumerate() {
-        let last = index + 1 == components.len();
+    let mut expansion = Expansion { store, stems: vec![first], names: Names::default(), directories: 0, compared: 0 };
+    let mut components = pattern.split(|byte| *byte == b'/').filter(|component| !component.is_empty()).peekable();
+    while let Some(component) = components.next() {
         if !has_wildcards(component) {
-            let name = literal(component);
-            for stem in &mut stems {
-                stem.path = stem.path.join(&name)?;
-                append(&mut stem.typed, &name);
-            }
-        } else if last {
-            for stem in &stems {
-                matching(store, stem, component, &mut spent, |name, kind| {
-                    if !only_directories || may_be_directory(kind) {
-                        push(&mut names, &extended(&stem.typed, name))?;
-                    }
-                    Ok(())
-                })?;
-            }
-            stems.clear();
+            expansion.go_literally(&literal(component))?;
+        } else if components.peek().is_some() {
+            expansion.go_into(component)?;
         } else {
-            let mut next = Vec::new();
-            for stem in &stems {
-                matching(store, stem, component, &mut spent, |name, kind| {
-                    if may_be_directory(kind) {
-                        next.push(Stem { typed: extended(&stem.typed, name), path: stem.path.child(name) });
-                    }
-                    if next.len() > MAX_GLOB_DIRECTORIES { Err(too_many_directories()) } else { Ok(()) }
-                })?;
-            }
-            stems = next;
+            expansion.gather(component, pattern.ends_with(b"/"))?;
         }
     }
-    // The pattern ended in a name without wildcards: it matches where that exists.
-    for stem in stems {
-        if !stem.path.components().any(is_temporary)
-            && matches!(store.resolver.place(stem.path.relative()), Ok(place) if place.as_ref().is_none_or(|place| place.stat.is_some()))
-        {
-            push(&mut names, &stem.typed)?;
-        }
-    }
-    Ok(names)
+    expansion.gather_existing()?;
+    Ok(expansion.names)
 }
 
-/// Calls `found` for each name in the stem's directory that matches one component.
-fn matching(
-    store: &Store,
-    stem: &Stem,
-    component: &[u8],
-    spent: &mut Spent,
-    mut found: impl FnMut(&[u8], FileType) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    spent.directories += 1;
-    if spent.directories > MAX_GLOB_DIRECTORIES {
-        return Err(too_many_directories());
+/// An expansion under way.
+struct Expansion<'a> {
+    store: &'a Store,
+    stems: Vec<Stem>,
+    names: Names,
+    /// Directories read, and names compared.
+    directories: usize,
+    compared: usize,
+}
+
+impl Expansion<'_> {
+    fn go_literally(&mut self, name: &[u8]) -> Result<(), StoreError> {
+        for stem in &mut self.stems {
+            stem.path = stem.path.join(name)?;
+            append(&mut stem.typed, name);
+        }
+        Ok(())
     }
-    if stem.path.components().any(is_temporary) {
-        return Ok(());
+
+    /// Goes on in all directories that match a component.
+    fn go_into(&mut self, component: &[u8]) -> Result<(), StoreError> {
+        let mut next = Vec::new();
+        let store = self.store;
+        for stem in std::mem::take(&mut self.stems) {
+            self.matching(&stem, component, |_, name, kind| {
+                let path = stem.path.child(name);
+                if is_directory(store, &path, kind) {
+                    next.push(Stem { typed: extended(&stem.typed, name), path });
+                }
+                if next.len() > MAX_GLOB_DIRECTORIES { Err(too_many_directories()) } else { Ok(()) }
+            })?;
+        }
+        self.stems = next;
+        Ok(())
     }
-    let directory = match store.resolver.open_path(stem.path.relative(), sys::READ_DIRECTORY) {
-        Ok((directory, _)) => directory,
-        // Nothing in there can match: it is no directory, or not for us.
-        Err(Miss::Outside | Miss::Os(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::PERM)) => {
+
+    /// Gathers the names that match the last component.
+    fn gather(&mut self, component: &[u8], only_directories: bool) -> Result<(), StoreError> {
+        let store = self.store;
+        for stem in std::mem::take(&mut self.stems) {
+            self.matching(&stem, component, |names, name, kind| {
+                if only_directories && !is_directory(store, &stem.path.child(name), kind) {
+                    return Ok(());
+                }
+                push(names, &extended(&stem.typed, name))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The pattern ended in a name without wildcards: it matches where that exists.
+    fn gather_existing(&mut self) -> Result<(), StoreError> {
+        for stem in std::mem::take(&mut self.stems) {
+            let reserved = stem.path.components().any(is_temporary);
+            let place = self.store.resolver.place(stem.path.relative());
+            if !reserved && place.is_ok_and(|place| place.is_none_or(|place| place.stat.is_some())) {
+                push(&mut self.names, &stem.typed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `found` for each name in the stem's directory that matches one component.
+    fn matching(
+        &mut self,
+        stem: &Stem,
+        component: &[u8],
+        mut found: impl FnMut(&mut Names, &[u8], FileType) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.directories += 1;
+        if self.directories > MAX_GLOB_DIRECTORIES {
+            return Err(too_many_directories());
+        }
+        if stem.path.components().any(is_temporary) {
             return Ok(());
         }
-        Err(miss) => return Err(miss.into()),
-    };
-    let hidden = component.starts_with(b".");
-    let mut result = Ok(());
-    sys::read_names(&directory, |name, kind| {
-        spent.names += 1;
-        if spent.names > MAX_GLOB_NAMES {
-            result = Err(StoreError::TooMany { what: "names to compare with the pattern", limit: MAX_GLOB_NAMES });
-        } else if result.is_ok()
-            && (hidden || !name.starts_with(b"."))
-            && !is_temporary(name)
-            && matches(component, name)
-        {
-            result = found(name, kind);
-        }
-        result.is_err()
-    })?;
-    result
+        let directory = match self.store.resolver.open_path(stem.path.relative(), sys::READ_DIRECTORY) {
+            Ok((directory, _)) => directory,
+            // Nothing in there can match: it is no directory, or not for us.
+            Err(Miss::Outside | Miss::Os(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::PERM)) => {
+                return Ok(());
+            }
+            Err(miss) => return Err(miss.into()),
+        };
+        let hidden = component.starts_with(b".");
+        let mut result = Ok(());
+        sys::read_names(&directory, |name, kind| {
+            self.compared += 1;
+            if self.compared > MAX_GLOB_NAMES {
+                result = Err(StoreError::TooMany { what: "names to compare with the pattern", limit: MAX_GLOB_NAMES });
+            }
+            let wanted = (hidden || !name.starts_with(b".")) && !is_temporary(name);
+            if result.is_ok() && wanted && matches(component, name) {
+                result = found(&mut self.names, name, kind);
+            }
+            result.is_err()
+        })?;
+        result
+    }
 }
 
 fn push(names: &mut Names, typed: &[u8]) -> Result<(), StoreError> {
@@ -136,8 +158,13 @@ fn too_many_directories() -> StoreError {
     StoreError::TooMany { what: "directories to search for the pattern", limit: MAX_GLOB_DIRECTORIES }
 }
 
-fn may_be_directory(kind: FileType) -> bool {
-    kind != FileType::RegularFile
+/// Whether one can go on in there. A link that leaves the root is no directory, and not even a name to go back from.
+fn is_directory(store: &Store, path: &VirtualPath, kind: FileType) -> bool {
+    match kind {
+        FileType::Directory => true,
+        FileType::RegularFile => false,
+        _ => store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY).is_ok(),
+    }
 }
 
 fn extended(typed: &[u8], name: &[u8]) -> Vec<u8> {

@@ -23,24 +23,28 @@ pub(super) struct Eye {
     ancestors: Option<(VirtualPath, Vec<Identity>)>,
 }
 
+/// A name to look at: in which directory, on which device, of which kind as far as known, and how it is shown.
+pub(super) struct Sight<'a> {
+    pub(super) directory: BorrowedFd<'a>,
+    pub(super) device: u64,
+    pub(super) name: &'a [u8],
+    pub(super) kind: FileType,
+    pub(super) shown: &'a [u8],
+}
+
 impl Eye {
     pub(super) fn new(store: Arc<Store>, selection: Selection) -> Self {
         Eye { store, selection, process: Process::now(), ancestors: None }
     }
 
-    /// Shows what bears `name` in `directory` under the name `shown`; returns whether it is a real directory.
-    /// `path` is made only for a link.
-    #[allow(clippy::too_many_arguments)]
+    /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.
     pub(super) fn show(
         &mut self,
-        directory: BorrowedFd,
-        device: u64,
-        name: &[u8],
-        kind: FileType,
+        sight: &Sight,
         path: impl FnOnce() -> VirtualPath,
-        shown: &[u8],
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<bool, StoreError> {
+        let Sight { directory, device, name, kind, shown } = *sight;
         // A regular file is shown whatever else is known about it. A directory may be where /proc is mounted.
         if self.selection.names_only && kind == FileType::RegularFile {
             see(Item::Name(shown));
@@ -71,7 +75,8 @@ impl Eye {
             Ok(None) => self.show_path(typed, &path, see),
             Ok(Some(place)) => {
                 let device = sys::identity(&sys::stat_fd(&place.directory)?).device;
-                self.show(place.directory.as_fd(), device, &place.name, FileType::Unknown, || path, typed, see)?;
+                let (directory, name, kind) = (place.directory.as_fd(), &place.name, FileType::Unknown);
+                self.show(&Sight { directory, device, name, kind, shown: typed }, || path, see)?;
                 Ok(())
             }
             // What vanished since the name was gathered is left out.

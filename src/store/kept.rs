@@ -23,12 +23,14 @@ pub(super) type Key = (Arc<str>, VirtualPath);
 pub(super) struct Kept {
     pub(super) temporary: Temporary,
     pub(super) base: Base,
+    /// How many of its first bytes are those of the file that stands.
+    pub(super) copied: u64,
     since: Instant,
 }
 
 impl Kept {
-    pub(super) fn new(temporary: Temporary, base: Base) -> Self {
-        Kept { temporary, base, since: Instant::now() }
+    pub(super) fn new(temporary: Temporary, base: Base, copied: u64) -> Self {
+        Kept { temporary, base, copied, since: Instant::now() }
     }
 
     /// Bytes it has; 0 where even that cannot be told.

@@ -4,7 +4,7 @@
 use super::Store;
 use super::entry::Entry;
 use super::error::StoreError;
-use super::eye::Eye;
+use super::eye::{Eye, Sight};
 use super::names::{MAX_MEMORY, Names};
 use super::path::VirtualPath;
 use super::resolve::Miss;
@@ -175,7 +175,8 @@ impl Tree {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<(), StoreError> {
         let at = &self.at;
-        let is_directory = eye.show(at.fd.as_fd(), at.device, name, kind, || at.path.child(name), name, see)?;
+        let sight = Sight { directory: at.fd.as_fd(), device: at.device, name, kind, shown: name };
+        let is_directory = eye.show(&sight, || at.path.child(name), see)?;
         if is_directory && self.top.is_some() {
             let mut below = at.below.clone();
             if !below.is_empty() {

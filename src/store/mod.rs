@@ -4,6 +4,7 @@
 //!
 //! A path becomes a [`VirtualPath`] once; `resolve` turns that into descriptors; `listing` shows, `upload` takes in.
 
+mod begin;
 mod entry;
 mod error;
 mod expand;
@@ -15,8 +16,9 @@ mod names;
 mod path;
 mod reading;
 mod resolve;
-mod sys;
+pub mod sys;
 mod temporary;
+mod unique;
 mod upload;
 mod view;
 
@@ -30,11 +32,11 @@ pub use glob::{has_wildcards, matches};
 pub use kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_PER_OWNER};
 pub use listing::{BATCH, Item, Listing, Selection};
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, VirtualPath};
-pub use reading::Window;
+pub use reading::{Reading, Window};
 pub use sys::Identity;
 pub use temporary::is_temporary;
 pub use upload::{How, Published, Upload};
-pub use view::{Reading, Rights, View};
+pub use view::{Rights, View};
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;

@@ -1,51 +1,70 @@
-//! A file that is being read: how its bytes get out of the store. Knows no protocol; a socket is only a descriptor that
-//! does not block.
+//! A file opened for reading, and the two ways its bytes leave: straight through the kernel, or by hand.
+//! It refuses to know what stands at the other end.
 
+use super::entry::time;
+use super::error::StoreError;
+use super::sys::{self, FileType, Identity, Stat};
+use rustix::io::Errno;
+use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
 
-use super::view::Reading;
-use crate::sys;
+/// A file opened for reading.
+#[derive(Debug)]
+pub struct Reading {
+    /// A regular file.
+    pub file: File,
+    /// Bytes, when it was opened.
+    pub size: u64,
+    /// Last change, when it was opened.
+    pub modified: SystemTime,
+    /// Which file it is.
+    pub identity: Identity,
+}
 
-/// What one call of [`Reading::send_window`] came to.
+/// What came of sending a piece of a file.
 #[derive(Debug)]
 pub struct Window {
-    /// Bytes that left.
+    /// Bytes that went out, whatever came after.
     pub sent: u64,
-    /// Why it ended: Ok when the limit was reached, [`io::ErrorKind::WouldBlock`] when the socket is full,
-    /// [`io::ErrorKind::UnexpectedEof`] when the file has become shorter, [`io::ErrorKind::Unsupported`] where the file
-    /// system cannot send by itself.
+    /// Ok: all of it. WouldBlock: the receiver takes no more now. UnexpectedEof: the file became shorter.
+    /// Unsupported: the kernel cannot send from this file to there. Else: the receiver is gone.
     pub end: io::Result<()>,
 }
 
 impl Reading {
-    /// Sends at most `limit` bytes from `offset` to a non-blocking socket without copying them through this process.
-    pub fn send_window(&self, socket: impl AsFd, offset: u64, limit: u64) -> Window {
+    /// Of what was opened, if that is a regular file.
+    pub(super) fn of(fd: OwnedFd, stat: &Stat) -> Result<Self, StoreError> {
+        match sys::kind(stat) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(StoreError::IsDirectory),
+            _ => return Err(StoreError::NotRegular),
+        }
+        let file = File::from(fd);
+        sys::advise_sequential(&file);
+        let modified = time(sys::modified(stat));
+        Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat) })
+    }
+
+    /// Reads some bytes from `offset`; 0 at the end of the file.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(sys::read_at(&self.file, buffer, offset)?)
+    }
+
+    /// Sends `limit` bytes from `offset` to `receiver` without copying them through this process.
+    pub fn send_window(&self, receiver: impl AsFd, offset: u64, limit: u64) -> Window {
         let mut sent = 0;
         while sent < limit {
-            let count = usize::try_from(limit - sent).unwrap_or(usize::MAX);
-            match sys::send_file(&socket, &self.file, offset + sent, count) {
+            match sys::send_file(&receiver, &self.file, offset.saturating_add(sent), limit - sent) {
                 Ok(0) => return Window { sent, end: Err(io::ErrorKind::UnexpectedEof.into()) },
                 Ok(count) => sent += count as u64,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // EINVAL: this file system has pages that the kernel cannot hand to a socket.
-                Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                     return Window { sent, end: Err(io::ErrorKind::Unsupported.into()) };
                 }
-                Err(e) => return Window { sent, end: Err(e) },
+                Err(errno) => return Window { sent, end: Err(errno.into()) },
             }
         }
         Window { sent, end: Ok(()) }
-    }
-
-    /// Reads into `buffer` from `offset`; zero: the file ends there.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        loop {
-            match self.file.read_at(buffer, offset) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
     }
 }

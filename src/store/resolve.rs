@@ -275,6 +275,10 @@ impl<'a> Walk<'a> {
     /// Puts where the link leads in front of what is still to go.
     fn expand(&mut self, link: OwnedFd) -> Result<(), Miss> {
         let Some(canonical) = self.canonical else { return Err(Miss::Os(Errno::LOOP)) };
+        // The kernel's own links are not what their text says, and what they lead to is not ours to serve.
+        if sys::is_kernel_made(&link) {
+            return Err(Miss::Outside);
+        }
         self.spend()?;
         let target = sys::read_link(link)?;
         if target.starts_with(b"/") {

@@ -1,5 +1,5 @@
 //! Every system call of the store, one thin function each; names are single components unless said otherwise.
-//! It refuses to know policy: what may be called with what is decided above.
+//! It refuses to know policy: what may be called with what is decided above. Only what belongs to the whole process is public.
 
 use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags};
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
@@ -222,6 +222,17 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> Sys<usize> {
     }
 }
 
+/// Reads some bytes at `offset`; 0 at the end.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Sys<usize> {
+    retry_on_intr(|| rustix::io::pread(file, &mut *buffer, offset))
+}
+
+/// Sends some bytes of a file to another descriptor, at most `count` and what one call moves.
+pub(super) fn send_file(to: impl AsFd, file: &File, mut offset: u64, count: u64) -> Sys<usize> {
+    let count = usize::try_from(count).unwrap_or(COPY_STEP).min(COPY_STEP);
+    retry_on_intr(|| fs::sendfile(&to, file, Some(&mut offset), count))
+}
+
 pub(super) fn truncate(file: &File, size: u64) -> Sys<()> {
     retry_on_intr(|| fs::ftruncate(file, size))
 }
@@ -258,7 +269,7 @@ fn copy_by_hand(from: &File, to: &File, mut done: u64, size: u64) -> Sys<u64> {
     let mut buffer = vec![0; COPY_BUFFER];
     while done < size {
         let step = usize::try_from(size - done).unwrap_or(COPY_BUFFER).min(COPY_BUFFER);
-        match retry_on_intr(|| rustix::io::pread(from, &mut buffer[..step], done))? {
+        match read_at(from, &mut buffer[..step], done)? {
             0 => break,
             read => {
                 let mut written = 0;
@@ -294,6 +305,15 @@ pub(super) fn read_names(directory: impl AsFd, mut see: impl FnMut(&[u8], FileTy
         }
     }
     Ok(false)
+}
+
+/// Raises this process's limit of open files as far as it goes without privileges, and returns it.
+pub fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit that is; what counts is asked again below.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Who this process is to the file system: effective user, and effective and supplementary groups.

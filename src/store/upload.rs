@@ -5,23 +5,18 @@ use super::Store;
 use super::error::StoreError;
 use super::kept::{Kept, Key};
 use super::path::VirtualPath;
-use super::resolve::{Place, existing};
+use super::resolve::existing;
 use super::sys::{self, FileType, Identity, Stat};
-use super::temporary::{Temporary, is_temporary, random};
+use super::temporary::Temporary;
+use super::unique::{UNIQUE_ATTEMPTS, UniqueName};
 use rustix::io::Errno;
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 
 /// Permission bits of a new file: everybody may read, the server's user may write (0666 without 022).
 const NEW_FILE: u32 = 0o666 & !0o022;
 /// What a replaced file hands on. Not the set-id bits: they were given to other content.
 const HANDED_ON: u32 = 0o777;
-/// Names tried for a unique one; looking at them all takes some ten milliseconds.
-const UNIQUE_ATTEMPTS: u32 = 10_000;
-/// Of 64 random bits, the 48 that a made-up name shows as twelve digits.
-const SHOWN_BITS: u64 = (1 << 48) - 1;
-
 /// What an upload does to what is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum How {
@@ -51,7 +46,7 @@ pub(super) enum Base {
 pub(super) struct Stamp(Identity, u64, (i64, u32));
 
 impl Stamp {
-    fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &Stat) -> Self {
         Stamp(sys::identity(stat), sys::size(stat), sys::modified(stat))
     }
 }
@@ -63,156 +58,35 @@ pub struct Published {
     pub path: VirtualPath,
     /// The last name of it.
     pub name: Vec<u8>,
+    /// It differs from what [`Upload::name`] said before: somebody took that name meanwhile.
+    pub renamed: bool,
     /// Bytes of the whole file.
     pub size: u64,
 }
 
 /// An upload under way. Dropping it removes what arrived and leaves the old file as it was.
 pub struct Upload {
-    store: Arc<Store>,
-    owner: Arc<str>,
+    pub(super) store: Arc<Store>,
+    pub(super) owner: Arc<str>,
     /// What the client calls it.
-    path: VirtualPath,
+    pub(super) path: VirtualPath,
     /// The name in the temporary's directory; differs from the path's where a link was followed.
-    target: Vec<u8>,
-    temporary: Temporary,
-    offset: u64,
-    /// Bytes that others than this upload brought; alone they are not worth keeping.
-    copied: u64,
-    base: Base,
-    unique: Option<Unique>,
-}
-
-/// A name that nobody else may choose while this exists.
-struct Unique {
-    store: Arc<Store>,
-    claim: (Identity, Vec<u8>),
-    /// What numbers are put behind; none for a made-up name.
-    stem: Option<Vec<u8>>,
-}
-
-impl Drop for Unique {
-    fn drop(&mut self) {
-        self.store.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.claim);
-    }
+    pub(super) target: Vec<u8>,
+    pub(super) temporary: Temporary,
+    pub(super) offset: u64,
+    /// Bytes copied from the file that stands; alone they are not worth keeping.
+    pub(super) copied: u64,
+    pub(super) base: Base,
+    /// The account may write, and not only append.
+    pub(super) may_cut: bool,
+    pub(super) unique: Option<UniqueName>,
 }
 
 impl Upload {
-    /// Rights were checked, and that no component of the path is reserved.
-    pub(super) fn start(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath, how: How) -> Result<Self, StoreError> {
-        if how == How::Unique {
-            return Upload::unique(store, owner, path);
-        }
-        let place = store.resolver.place_followed(path.relative())?.ok_or(StoreError::IsDirectory)?;
-        check_target(&place)?;
-        let key = (owner, path.clone());
-        match how {
-            How::ResumeAt(offset) if offset > 0 => Upload::resume(store, key, place, offset),
-            How::Append => Upload::append(store, key, place),
-            _ => Upload::fresh(store, key, place),
-        }
-    }
-
-    fn fresh(store: Arc<Store>, (owner, path): Key, place: Place) -> Result<Self, StoreError> {
-        let temporary = Temporary::create(place.directory)?;
-        Ok(Upload {
-            store,
-            owner,
-            path,
-            target: place.name,
-            temporary,
-            offset: 0,
-            copied: 0,
-            base: Base::Anything,
-            unique: None,
-        })
-    }
-
-    fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Self, StoreError> {
-        let kept = store.kept.size(&key).unwrap_or(0);
-        if kept >= offset
-            && let Some(kept) = take_kept(&store, &key, &place)?
-        {
-            return Upload::go_on(store, key, place.name, kept, offset);
-        }
-        let standing = place.stat.as_ref().map_or(0, sys::size);
-        if standing < offset {
-            return Err(StoreError::BeyondEnd { size: standing.max(kept) });
-        }
-        Upload::copy(store, key, place, Some(offset))
-    }
-
-    fn append(store: Arc<Store>, key: Key, place: Place) -> Result<Self, StoreError> {
-        if let Some(kept) = take_kept(&store, &key, &place)? {
-            let stat = sys::stat_fd(&kept.temporary.file)?;
-            if place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing)) {
-                return Upload::go_on(store, key, place.name, kept, sys::size(&stat));
-            }
-            // Older than what stands: of no use to an append, but a restart may still ask for it.
-            store.kept.put(key.clone(), kept);
-        }
-        if place.stat.is_none() {
-            let upload = Upload::fresh(store, key, place)?;
-            return Ok(Upload { base: Base::Free, ..upload });
-        }
-        Upload::copy(store, key, place, None)
-    }
-
-    /// Takes a kept partial over, cut to `offset`.
-    fn go_on(
-        store: Arc<Store>,
-        (owner, path): Key,
-        target: Vec<u8>,
-        kept: Kept,
-        offset: u64,
-    ) -> Result<Self, StoreError> {
-        let Kept { temporary, base, .. } = kept;
-        sys::truncate(&temporary.file, offset)?;
-        Ok(Upload { store, owner, path, target, temporary, offset, copied: 0, base, unique: None })
-    }
-
-    /// Begins with the first bytes of the file that stands; all of them if `length` does not say.
-    fn copy(store: Arc<Store>, (owner, path): Key, place: Place, length: Option<u64>) -> Result<Self, StoreError> {
-        let source = File::from(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?);
-        let stat = sys::stat_fd(&source)?;
-        if sys::kind(&stat) != FileType::RegularFile {
-            return Err(StoreError::NotRegular);
-        }
-        let length = length.unwrap_or(sys::size(&stat));
-        let temporary = Temporary::create(place.directory)?;
-        if sys::copy_prefix(&source, &temporary.file, length)? != length {
-            return Err(StoreError::ChangedMeanwhile);
-        }
-        let base = Base::File(Stamp::of(&stat));
-        Ok(Upload {
-            store,
-            owner,
-            path,
-            target: place.name,
-            temporary,
-            offset: length,
-            copied: length,
-            base,
-            unique: None,
-        })
-    }
-
-    fn unique(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath) -> Result<Self, StoreError> {
-        let place = store.resolver.place(path.relative())?;
-        let is_directory = place
-            .as_ref()
-            .is_none_or(|place| place.stat.as_ref().is_some_and(|stat| sys::kind(stat) == FileType::Directory));
-        let (parent, directory, stem) = match place {
-            Some(place) if !is_directory => {
-                (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name))
-            }
-            _ => (path.clone(), store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY)?.0, None),
-        };
-        let unique = free_name(&store, &directory, stem)?;
-        let target = unique.claim.1.clone();
-        let upload =
-            Upload::fresh(store, (owner, parent.child(&target)), Place { directory, name: target, stat: None })?;
-        Ok(Upload { base: Base::Free, unique: Some(unique), ..upload })
+    /// Around a temporary file that holds nothing yet.
+    pub(super) fn new(store: Arc<Store>, (owner, path): Key, target: Vec<u8>, temporary: Temporary) -> Self {
+        let base = Base::Anything;
+        Upload { store, owner, path, target, temporary, offset: 0, copied: 0, base, may_cut: false, unique: None }
     }
 
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.
@@ -240,16 +114,6 @@ impl Upload {
         self.offset = self.offset.saturating_add(bytes);
     }
 
-    /// Reads what is there already; zero: no more.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.temporary.file, buffer, offset)
-    }
-
-    /// Goes on at `offset` instead, if it lies before; what was behind it is forgotten.
-    pub fn cut(&mut self, offset: u64) {
-        self.offset = self.offset.min(offset);
-    }
-
     /// The last name that publishing will give.
     pub fn name(&self) -> Vec<u8> {
         self.path.name().unwrap_or(&self.target).to_vec()
@@ -260,6 +124,25 @@ impl Upload {
         &self.path
     }
 
+    /// Reads back what is there, from `offset`; 0 at the end.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        Ok(sys::read_at(&self.temporary.file, buffer, offset)?)
+    }
+
+    /// Goes back to `offset` and forgets what lies behind. Needs `write`: taking away is more than appending.
+    pub fn cut(&mut self, offset: u64) -> Result<(), StoreError> {
+        if offset > self.offset {
+            return Err(StoreError::BeyondEnd { size: self.offset });
+        }
+        if !self.may_cut && offset < self.copied {
+            return Err(StoreError::Forbidden("write"));
+        }
+        sys::truncate(&self.temporary.file, offset)?;
+        self.offset = offset;
+        self.copied = self.copied.min(offset);
+        Ok(())
+    }
+
     /// Forces what arrived to the disk; for those who want that before they publish.
     pub fn sync(&self) -> Result<(), StoreError> {
         Ok(sys::sync(&self.temporary.file)?)
@@ -267,6 +150,7 @@ impl Upload {
 
     /// Gives the file its name in one step. On an error nothing has changed and what arrived is removed.
     pub fn publish(mut self) -> Result<Published, StoreError> {
+        let promised = self.name();
         // Whatever lies behind the offset was never said to have arrived.
         if sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
             sys::truncate(&self.temporary.file, self.offset)?;
@@ -286,17 +170,18 @@ impl Upload {
         }
         drop(turn);
         store.kept.forget(&(self.owner.clone(), self.path.clone()));
-        Ok(Published { path: self.path.clone(), name: self.name(), size: self.offset })
+        let name = self.name();
+        Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset })
     }
 
-    /// The upload broke: what arrived is kept for its owner, for a while. Returns the bytes kept; 0 if it was nothing.
-    pub fn keep(self) -> u64 {
+    /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.
+    pub fn keep(self) -> bool {
         let Upload { store, owner, path, temporary, offset, copied, base, .. } = self;
         if offset <= copied || sys::truncate(&temporary.file, offset).is_err() {
-            return 0;
+            return false;
         }
-        store.kept.put((owner, path), Kept::new(temporary, base));
-        offset
+        store.kept.put((owner, path), Kept::new(temporary, base, copied));
+        true
     }
 
     /// Gives the file the permission bits and owner it is to have, before anybody can see it.
@@ -324,11 +209,12 @@ impl Upload {
                 result => return Ok(result?),
             }
             // Somebody who does not know of claims took the name.
-            let stem = self.unique.as_ref().and_then(|unique| unique.stem.clone());
-            let unique = free_name(&self.store, &self.temporary.directory, stem)?;
-            self.target = unique.claim.1.clone();
-            self.path = self.path.parent().unwrap_or_else(VirtualPath::root).child(&self.target);
-            self.unique = Some(unique);
+            if let Some(unique) = self.unique.take() {
+                let unique = unique.next(&self.temporary.directory)?;
+                self.target = unique.name().to_vec();
+                self.path = self.path.parent().unwrap_or_else(VirtualPath::root).child(&self.target);
+                self.unique = Some(unique);
+            }
         }
         Err(StoreError::Exists)
     }
@@ -346,44 +232,4 @@ impl Base {
 
 fn taken(errno: Errno) -> StoreError {
     if errno == Errno::EXIST { StoreError::ChangedMeanwhile } else { errno.into() }
-}
-
-/// What a rename would replace without asking is asked about here.
-fn check_target(place: &Place) -> Result<(), StoreError> {
-    if is_temporary(&place.name) {
-        return Err(StoreError::BadName("the name is reserved for uploads in progress"));
-    }
-    match place.stat.as_ref().map(sys::kind) {
-        None => Ok(()),
-        Some(FileType::RegularFile) => Ok(sys::may_write(&place.directory, &place.name)?),
-        Some(FileType::Directory) => Err(StoreError::IsDirectory),
-        Some(_) => Err(StoreError::NotRegular),
-    }
-}
-
-/// The owner's kept partial, unless the path now lies in another directory than it did.
-fn take_kept(store: &Store, key: &Key, place: &Place) -> Result<Option<Kept>, StoreError> {
-    let Some(kept) = store.kept.take(key) else { return Ok(None) };
-    let (now, then) = (sys::stat_fd(&place.directory)?, sys::stat_fd(&kept.temporary.directory)?);
-    Ok((sys::identity(&now) == sys::identity(&then)).then_some(kept))
-}
-
-/// Finds a name that is free on the disk and that no other upload is about to take, and claims it.
-fn free_name(store: &Arc<Store>, directory: &OwnedFd, stem: Option<Vec<u8>>) -> Result<Unique, StoreError> {
-    let identity = sys::identity(&sys::stat_fd(directory)?);
-    for number in 0..UNIQUE_ATTEMPTS {
-        let name = match &stem {
-            Some(stem) if number == 0 => stem.clone(),
-            Some(stem) => [stem.as_slice(), format!(".{number}").as_bytes()].concat(),
-            None => format!("ftp-{:012x}", random() & SHOWN_BITS).into_bytes(),
-        };
-        if existing(sys::stat_at(directory, &name))?.is_some() {
-            continue;
-        }
-        let claim = (identity, name);
-        if store.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(claim.clone()) {
-            return Ok(Unique { store: store.clone(), claim, stem });
-        }
-    }
-    Err(StoreError::Exists)
 }

@@ -2,18 +2,19 @@
 //! and only then touches the disk. It refuses to know how accounts are made and which command asks.
 
 use super::Store;
+use super::begin::begin;
 use super::entry::{self, Entry};
 use super::error::StoreError;
 use super::expand::expand;
 use super::listing::{Listing, Selection};
 use super::names::Names;
 use super::path::VirtualPath;
+use super::reading::Reading;
 use super::resolve::{Miss, Place, is_link};
-use super::sys::{self, FileType, Identity};
+use super::sys::{self, FileType};
 use super::temporary::{is_temporary, remove_if_dead};
 use super::upload::{How, Upload};
 use rustix::io::Errno;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -71,19 +72,6 @@ impl Rights {
     };
 }
 
-/// A file opened for reading.
-#[derive(Debug)]
-pub struct Reading {
-    /// A regular file, at its beginning.
-    pub file: File,
-    /// Bytes, when it was opened.
-    pub size: u64,
-    /// Last change, when it was opened.
-    pub modified: SystemTime,
-    /// Which file it is.
-    pub identity: Identity,
-}
-
 /// A session's door: the store, seen with the rights of one account.
 #[derive(Clone)]
 pub struct View {
@@ -123,15 +111,7 @@ impl View {
         need(self.rights.read, "read")?;
         visible(path)?;
         let (fd, stat) = self.store.resolver.open_path(path.relative(), sys::READ_FILE)?;
-        match sys::kind(&stat) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(StoreError::IsDirectory),
-            _ => return Err(StoreError::NotRegular),
-        }
-        let file = File::from(fd);
-        sys::advise_sequential(&file);
-        let modified = entry::time(sys::modified(&stat));
-        Ok(Reading { file, size: sys::size(&stat), modified, identity: sys::identity(&stat) })
+        Reading::of(fd, &stat)
     }
 
     /// Starts an upload to `path`. Needs `write`; for [`How::Append`] `append` will do.
@@ -141,7 +121,8 @@ impl View {
             How::Replace | How::ResumeAt(_) | How::Unique => need(self.rights.write, "write")?,
         }
         creatable(path)?;
-        Upload::start(self.store.clone(), self.owner.clone(), path, how)
+        let upload = begin(self.store.clone(), self.owner.clone(), path, how)?;
+        Ok(Upload { may_cut: self.rights.write, ..upload })
     }
 
     /// Bytes of this owner's kept partial upload to `path`. Needs `write` or `append`.

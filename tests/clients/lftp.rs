@@ -114,16 +114,18 @@ fn moves_many_files_at_once() {
     assert_eq!(on_disk(&desk, "in/box"), all(|name| !name.contains('1') && !name.contains('2')));
 }
 
-/// `chmod` is SITE CHMOD: what the client is told is what happened, and a server without it changes nothing.
+/// `chmod` is SITE CHMOD, for files and folders.
 #[test]
-fn is_told_the_truth_about_modes() {
+fn sets_modes() {
     let Some(desk) = Desk::open(&Lftp) else { return };
-    desk.write_disk("file", b"x");
-    let mode = || fs::metadata(desk.disk("file")).expect("it is there").permissions().mode() & 0o777;
-    let before = mode();
-    let report = lftp(&desk, "chmod 640 file\n");
-    let expected = if report.ok { 0o640 } else { before };
-    assert_eq!(mode(), expected, "{}", report.text);
+    desk.write_disk("a file", b"x");
+    fs::create_dir(desk.disk("folder")).expect("the root is writable");
+    let report = lftp(&desk, "chmod 640 \"a file\"\nchmod 750 folder\n");
+    assert!(report.ok, "{}", report.text);
+    for (name, expected) in [("a file", 0o640), ("folder", 0o750)] {
+        let mode = fs::metadata(desk.disk(name)).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, expected, "{name}\n{}", report.text);
+    }
 }
 
 impl Driver for Lftp {
@@ -131,9 +133,9 @@ impl Driver for Lftp {
         &["lftp"]
     }
 
-    /// Not active on IPv6: over ::1 (loopback is special to it) it sends `EPRT |2|::|PORT|`, an address that nobody has.
+    /// Over ::1 (loopback is special to it) it sends `EPRT |2|::|PORT|`, where :: can only mean itself.
     fn roads(&self) -> &'static [Road] {
-        &[Road::Passive, Road::Pasv, Road::Active, Road::PassiveV6]
+        &[Road::Passive, Road::Pasv, Road::Active, Road::PassiveV6, Road::ActiveV6]
     }
 
     fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {

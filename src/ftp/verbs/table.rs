@@ -123,7 +123,7 @@ pub static VERBS: &[Verb] = &[
     verb!("MODE", Must("S"), LoggedIn, "RFC 959", settings::mode, "Transfer mode: only S"),
     verb!("OPTS", Must("verb options"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST"),
     verb!("CLNT", Must("name"), Always, "de facto", settings::clnt, "Say which client you are", feat = Some("CLNT")),
-    verb!("SITE", Must("HELP"), LoggedIn, "RFC 959", site::site, "What this server has of its own"),
+    verb!("SITE", Must("command"), LoggedIn, "RFC 959", site::site, "What this server has of its own: CHMOD, HELP"),
     // About the server
     verb!("FEAT", Bare, Always, "RFC 2389", settings::feat, "What this server can do beyond RFC 959"),
     verb!("HELP", May("verb"), Always, "RFC 959", settings::help, "The verbs, or one of them"),

@@ -78,7 +78,9 @@ pub async fn eprt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// Data goes to the client itself or nowhere: a server that connects where it is told is a weapon (RFC 2577 §3).
 fn active(session: &mut Session, address: SocketAddr) -> Outcome {
-    if address.ip().to_canonical() != session.origin.peer.ip() {
+    // lftp announces the unspecified address over IPv6; it can only mean its own.
+    let ip = if address.ip().is_unspecified() { session.origin.peer.ip() } else { address.ip().to_canonical() };
+    if ip != session.origin.peer.ip() {
         let (id, peer) = (session.origin.id, session.origin.peer);
         log::warn!("session {id}: {peer} asked for a data connection to {address}: refused");
         return Err(Refusal::say(504, format!("Data goes to your own address only, {}; or use PASV.", peer.ip())));
@@ -86,7 +88,7 @@ fn active(session: &mut Session, address: SocketAddr) -> Outcome {
     if address.port() < FIRST_PORT {
         return Err(Refusal::say(504, "Data goes to ports from 1024 on only."));
     }
-    session.plan = Plan::Active(SocketAddr::new(address.ip().to_canonical(), address.port()));
+    session.plan = Plan::Active(SocketAddr::new(ip, address.port()));
     Answer::say(200, "Data will go there.")
 }
 
@@ -176,7 +178,7 @@ fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork),
     loop {
         let count = upload.read_at(&mut piece, offset).map_err(StoreError::Io)?;
         if let Some(resume) = position.feed(&piece[..count]) {
-            upload.cut(resume.write_at);
+            upload.cut(resume.write_at)?;
             return Ok((upload, resume.decoder));
         }
         if count == 0 {

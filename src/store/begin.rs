@@ -1,0 +1,121 @@
+//! How an upload begins: on nothing, on a kept partial, or on a copy of the file that stands.
+//! It refuses to know how one ends.
+
+use super::Store;
+use super::error::StoreError;
+use super::kept::{Kept, Key};
+use super::path::VirtualPath;
+use super::resolve::Place;
+use super::sys::{self, FileType};
+use super::temporary::{Temporary, is_temporary};
+use super::unique::UniqueName;
+use super::upload::{Base, How, Stamp, Upload};
+use std::fs::File;
+use std::sync::Arc;
+
+/// Begins an upload. Rights were checked, and that no component of the path is reserved.
+pub(super) fn begin(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
+    if how == How::Unique {
+        return unique(store, owner, path);
+    }
+    let place = store.resolver.place_followed(path.relative())?.ok_or(StoreError::IsDirectory)?;
+    check_target(&place)?;
+    let key = (owner, path.clone());
+    match how {
+        How::ResumeAt(offset) if offset > 0 => resume(store, key, place, offset),
+        How::Append => append(store, key, place),
+        _ => fresh(store, key, place),
+    }
+}
+
+/// What a rename would replace without asking is asked about here.
+fn check_target(place: &Place) -> Result<(), StoreError> {
+    if is_temporary(&place.name) {
+        return Err(StoreError::BadName("the name is reserved for uploads in progress"));
+    }
+    match place.stat.as_ref().map(sys::kind) {
+        None => Ok(()),
+        Some(FileType::RegularFile) => Ok(sys::may_write(&place.directory, &place.name)?),
+        Some(FileType::Directory) => Err(StoreError::IsDirectory),
+        Some(_) => Err(StoreError::NotRegular),
+    }
+}
+
+fn fresh(store: Arc<Store>, key: Key, place: Place) -> Result<Upload, StoreError> {
+    let temporary = Temporary::create(place.directory)?;
+    Ok(Upload::new(store, key, place.name, temporary))
+}
+
+fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Upload, StoreError> {
+    let kept = store.kept.size(&key).unwrap_or(0);
+    if kept >= offset
+        && let Some(kept) = take_kept(&store, &key, &place)?
+    {
+        return go_on(store, key, place.name, kept, offset);
+    }
+    let standing = place.stat.as_ref().map_or(0, sys::size);
+    if standing < offset {
+        return Err(StoreError::BeyondEnd { size: standing.max(kept) });
+    }
+    copy(store, key, place, Some(offset))
+}
+
+fn append(store: Arc<Store>, key: Key, place: Place) -> Result<Upload, StoreError> {
+    if let Some(kept) = take_kept(&store, &key, &place)? {
+        let stat = sys::stat_fd(&kept.temporary.file)?;
+        if place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing)) {
+            return go_on(store, key, place.name, kept, sys::size(&stat));
+        }
+        // Older than what stands: of no use to an append, but a restart may still ask for it.
+        store.kept.put(key.clone(), kept);
+    }
+    if place.stat.is_none() {
+        let upload = fresh(store, key, place)?;
+        return Ok(Upload { base: Base::Free, ..upload });
+    }
+    copy(store, key, place, None)
+}
+
+/// The owner's kept partial, unless the path now lies in another directory than it did.
+fn take_kept(store: &Store, key: &Key, place: &Place) -> Result<Option<Kept>, StoreError> {
+    let Some(kept) = store.kept.take(key) else { return Ok(None) };
+    let (now, then) = (sys::stat_fd(&place.directory)?, sys::stat_fd(&kept.temporary.directory)?);
+    Ok((sys::identity(&now) == sys::identity(&then)).then_some(kept))
+}
+
+/// Takes a kept partial over, cut to `offset`.
+fn go_on(store: Arc<Store>, key: Key, target: Vec<u8>, kept: Kept, offset: u64) -> Result<Upload, StoreError> {
+    let Kept { temporary, base, copied, .. } = kept;
+    sys::truncate(&temporary.file, offset)?;
+    let copied = copied.min(offset);
+    Ok(Upload { base, offset, copied, ..Upload::new(store, key, target, temporary) })
+}
+
+/// Begins with the first bytes of the file that stands; all of them if `length` does not say.
+fn copy(store: Arc<Store>, key: Key, place: Place, length: Option<u64>) -> Result<Upload, StoreError> {
+    let source = File::from(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?);
+    let stat = sys::stat_fd(&source)?;
+    if sys::kind(&stat) != FileType::RegularFile {
+        return Err(StoreError::NotRegular);
+    }
+    let length = length.unwrap_or(sys::size(&stat));
+    let temporary = Temporary::create(place.directory)?;
+    if sys::copy_prefix(&source, &temporary.file, length)? != length {
+        return Err(StoreError::ChangedMeanwhile);
+    }
+    let base = Base::File(Stamp::of(&stat));
+    Ok(Upload { base, offset: length, copied: length, ..Upload::new(store, key, place.name, temporary) })
+}
+
+fn unique(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath) -> Result<Upload, StoreError> {
+    let place = store.resolver.place(path.relative())?;
+    let (parent, directory, stem) = match (store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY), place) {
+        (Ok((directory, _)), _) => (path.clone(), directory, None),
+        (Err(_), Some(place)) => (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name)),
+        (Err(miss), None) => return Err(miss.into()),
+    };
+    let name = UniqueName::choose(store.clone(), &directory, stem)?;
+    let (target, temporary) = (name.name().to_vec(), Temporary::create(directory)?);
+    let key = (owner, parent.child(&target));
+    Ok(Upload { base: Base::Free, unique: Some(name), ..Upload::new(store, key, target, temporary) })
+}

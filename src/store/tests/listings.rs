@@ -1,0 +1,193 @@
+//! Listings: complete, sorted, bounded, and true to what is on the disk.
+
+use super::*;
+use std::time::Instant;
+
+const ALL: Selection =
+    Selection { hidden: true, dots: false, recursive: false, names_only: false, reverse: false, follow: false };
+
+#[test]
+fn selections_select() {
+    for ground in Ground::both() {
+        let view = ground.view();
+        for name in ["b", "a", ".hidden", "c d", "A"] {
+            ground.file(name, "x");
+        }
+        ground.directory("sub");
+        let listed = |selection| shown(view.list(&at("/"), selection));
+        assert_eq!(listed(Selection::default()), ["A", "a", "b", "c d", "d:sub"]);
+        assert_eq!(listed(ALL), [".hidden", "A", "a", "b", "c d", "d:sub"]);
+        assert_eq!(listed(Selection { reverse: true, ..Selection::default() }), ["d:sub", "c d", "b", "a", "A"]);
+        assert_eq!(listed(Selection { names_only: true, ..Selection::default() }), ["A", "a", "b", "c d", "sub"]);
+        let dots = listed(Selection { dots: true, reverse: true, ..ALL });
+        assert_eq!(dots[..3], ["d:.", "d:..", "d:sub"]);
+        let mut identities = Vec::new();
+        let mut listing = view.list(&at("sub"), Selection { dots: true, ..ALL }).unwrap();
+        while listing
+            .next_batch(|item| {
+                if let Item::Entry { entry, .. } = item {
+                    identities.push(entry.inode)
+                }
+            })
+            .unwrap()
+        {}
+        assert_eq!(identities, [view.entry(&at("sub")).unwrap().inode, view.entry(&at("/")).unwrap().inode]);
+        assert_eq!(shown(view.list(&at("/"), Selection { dots: true, ..ALL }))[..2], ["d:.", "d:.."]);
+        assert!(listed(ALL).len() == 6 && list(&view, "sub").is_empty());
+    }
+}
+
+#[test]
+fn recursion_visits_each_directory_once_and_no_link() {
+    for ground in Ground::both() {
+        let view = ground.view();
+        ground.file("b/deep/file", "x");
+        ground.file("a/file", "x");
+        ground.directory("a/empty");
+        ground.link("..", "a/up");
+        ground.link("b", "to-b");
+        ground.file(".hidden/file", "x");
+        let recursive = Selection { recursive: true, ..Selection::default() };
+        let expected = [
+            "d:a",
+            "d:b",
+            "l:to-b>b",
+            "a/:",
+            "d:empty",
+            "file",
+            "l:up>..",
+            "a/empty/:",
+            "b/:",
+            "d:deep",
+            "b/deep/:",
+            "file",
+        ];
+        assert_eq!(shown(view.list(&at("/"), recursive)), expected);
+        let names = shown(view.list(&at("/"), Selection { names_only: true, reverse: true, ..recursive }));
+        assert_eq!(
+            names,
+            ["to-b", "b", "a", "b/:", "deep", "b/deep/:", "file", "a/:", "up", "file", "empty", "a/empty/:"]
+        );
+        // With links followed they are told as directories, and still not descended.
+        let followed = shown(view.list(&at("/"), Selection { follow: true, ..recursive }));
+        assert_eq!(followed.iter().filter(|item| item.ends_with("/:")).count(), 4);
+        assert!(followed.contains(&"d:to-b".to_owned()) && followed.contains(&"l:up>..".to_owned()));
+    }
+}
+
+#[test]
+fn recursion_has_a_bottom() {
+    let ground = Ground::new();
+    let mut path = PathBuf::from(ground.store.root());
+    for _ in 0..300 {
+        path.push("d");
+        fs::create_dir(&path).unwrap();
+    }
+    let mut listing = ground.view().list(&at("/"), Selection { recursive: true, ..ALL }).unwrap();
+    let mut seen = 0;
+    let end = loop {
+        match listing.next_batch(|_| seen += 1) {
+            Ok(true) => {}
+            end => break end,
+        }
+    };
+    refused(end, "TooMany");
+    assert!(seen > 400);
+}
+
+#[test]
+fn links_that_lead_back_up_stay_links() {
+    for ground in Ground::both() {
+        ground.directory("a/b/c");
+        ground.directory("x");
+        ground.link("../..", "a/b/grandparent");
+        ground.link(".", "a/b/self");
+        ground.link("c", "a/b/child");
+        ground.link("../../x", "a/b/x");
+        ground.link("a/b", "door");
+        ground.link("../a/b", "x/back");
+        let listed = |path: &str| shown(ground.view().list(&at(path), Selection { follow: true, ..ALL }));
+        for path in ["a/b", "door", "x/back"] {
+            let items = listed(path);
+            for expected in ["d:c", "d:child", "l:grandparent>../..", "l:self>."] {
+                assert!(items.iter().any(|item| item == expected), "{path}: {items:?}");
+            }
+        }
+        assert!(listed("a/b").contains(&"d:x".to_owned()));
+        assert!(listed("x").contains(&"d:back".to_owned()));
+        // Having come through x, x leads back.
+        assert!(listed("x/back").contains(&"l:x>../../x".to_owned()));
+    }
+}
+
+#[test]
+fn what_vanishes_between_batches_is_left_out() {
+    let ground = Ground::new();
+    for number in 0..2 * BATCH {
+        ground.file(&format!("{number:05}"), "x");
+    }
+    let mut listing = ground.view().list(&at("/"), ALL).unwrap();
+    let mut seen = 0;
+    assert!(listing.next_batch(|_| seen += 1).unwrap());
+    assert!((1..=BATCH).contains(&seen));
+    for number in 0..2 * BATCH {
+        fs::remove_file(ground.host(&format!("{number:05}"))).unwrap();
+    }
+    let before = seen;
+    while listing.next_batch(|_| seen += 1).unwrap() {}
+    assert_eq!(seen, before);
+    assert!(!listing.next_batch(|_| seen += 1).unwrap());
+}
+
+#[test]
+fn a_hundred_thousand_entries_come_complete_sorted_and_soon() {
+    const COUNT: usize = 100_000;
+    let ground = Ground::new();
+    for number in 0..COUNT {
+        fs::File::create(ground.host(&format!("{:06}", number * 7919 % COUNT))).unwrap();
+    }
+    for selection in [ALL, Selection { names_only: true, ..ALL }] {
+        let began = Instant::now();
+        let mut listing = ground.view().list(&at("/"), selection).unwrap();
+        let (mut next, mut batches) = (0, 0);
+        while listing
+            .next_batch(|item| {
+                let (Item::Entry { name, .. } | Item::Name(name)) = item else { panic!("{item:?}") };
+                assert_eq!(name, format!("{next:06}").as_bytes());
+                next += 1;
+            })
+            .unwrap()
+        {
+            batches += 1;
+        }
+        assert_eq!(next, COUNT);
+        assert!(batches >= COUNT / BATCH);
+        eprintln!("100,000 entries, names only {}: {:?}", selection.names_only, began.elapsed());
+    }
+}
+
+/// More names than fit in memory at once: 8 MiB are about 32,000 of the longest.
+#[test]
+fn a_directory_beyond_the_bound_is_never_cut() {
+    const COUNT: usize = 36_000;
+    let ground = Ground::new();
+    let tail = "x".repeat(249);
+    for number in 0..COUNT {
+        fs::File::create(ground.host(&format!("{number:06}{tail}"))).unwrap();
+    }
+    let mut listing = ground.view().list(&at("/"), Selection { names_only: true, ..ALL }).unwrap();
+    let mut seen = vec![false; COUNT];
+    let (mut runs, mut last) = (1, Vec::new());
+    while listing
+        .next_batch(|item| {
+            let Item::Name(name) = item else { panic!("{item:?}") };
+            let number: usize = std::str::from_utf8(&name[..6]).unwrap().parse().unwrap();
+            assert!(!std::mem::replace(&mut seen[number], true));
+            runs += usize::from(name < &last[..]);
+            last = name.to_vec();
+        })
+        .unwrap()
+    {}
+    assert!(seen.iter().all(|seen| *seen));
+    assert_eq!(runs, 2);
+}
