@@ -76,7 +76,7 @@ use Argument::{None as Bare, Optional as May, Required as Must};
 pub static VERBS: &[Verb] = &[
     // Access (RFC 959 §4.1.1)
     verb!("USER", Must("name"), Always, "RFC 959", login::user, "Begin a login: who you are"),
-    verb!("PASS", May("password"), Always, "RFC 959", login::pass, "Finish a login"),
+    verb!("PASS", May("[password]"), Always, "RFC 959", login::pass, "Finish a login"),
     verb!("ACCT", Must("account"), Always, "RFC 959", login::acct, "Accepted, not needed"),
     verb!("REIN", Bare, Always, "RFC 959", login::rein, "Start the session anew"),
     verb!("QUIT", Bare, Always, "RFC 959", login::quit, "Say goodbye; a running transfer ends first"),
@@ -88,24 +88,24 @@ pub static VERBS: &[Verb] = &[
     verb!("XCUP", Bare, LoggedIn, "RFC 775", browse::cdup, "As CDUP"),
     verb!("PWD", Bare, LoggedIn, "RFC 959", browse::pwd, "Show the working directory"),
     verb!("XPWD", Bare, LoggedIn, "RFC 775", browse::pwd, "As PWD"),
-    verb!("LIST", May("[-aAdrR] path"), LoggedIn, "RFC 959", browse::list, "List as `ls -l` does; names may be a pattern"),
-    verb!("NLST", May("[-aAR] path"), LoggedIn, "RFC 959", browse::nlst, "List names; they may be a pattern"),
-    verb!("MLSD", May("path"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs"),
-    verb!("MLST", May("path"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name"),
+    verb!("LIST", May("[-aAdrR] [path]"), LoggedIn, "RFC 959", browse::list, "List as `ls -l` does; names may be a pattern"),
+    verb!("NLST", May("[-aAR] [path]"), LoggedIn, "RFC 959", browse::nlst, "List names; they may be a pattern"),
+    verb!("MLSD", May("[path]"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs"),
+    verb!("MLST", May("[path]"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name"),
     verb!("SIZE", Must("path"), LoggedIn, "RFC 3659", browse::size, "Bytes that RETR would send", feat = Some("SIZE")),
     verb!("MDTM", Must("path"), LoggedIn, "RFC 3659", browse::mdtm, "When a file was modified (UTC)", feat = Some("MDTM")),
-    verb!("STAT", May("path"), Always, "RFC 959", browse::stat, "The session's state, a transfer's progress, or a listing over the control connection"),
+    verb!("STAT", May("[path]"), Always, "RFC 959", browse::stat, "The session's state, a transfer's progress, or a listing over the control connection"),
     // The data connection
     verb!("PASV", Bare, LoggedIn, "RFC 959", transfer::pasv, "Data: you connect to us (IPv4)", takes_restart = true),
-    verb!("EPSV", May("1, 2 or ALL"), LoggedIn, "RFC 2428", transfer::epsv, "Data: you connect to us", feat = Some("EPSV"), takes_restart = true),
+    verb!("EPSV", May("[1, 2 or ALL]"), LoggedIn, "RFC 2428", transfer::epsv, "Data: you connect to us", feat = Some("EPSV"), takes_restart = true),
     verb!("PORT", Must("h1,h2,h3,h4,p1,p2"), LoggedIn, "RFC 959", transfer::port, "Data: we connect to you (IPv4)", takes_restart = true),
     verb!("EPRT", Must("|proto|address|port|"), LoggedIn, "RFC 2428", transfer::eprt, "Data: we connect to you", feat = Some("EPRT"), takes_restart = true),
     // Transfers
     verb!("RETR", Must("path"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true),
     verb!("STOR", Must("path"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true),
-    verb!("STOU", May("path"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free"),
+    verb!("STOU", May("[path]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free"),
     verb!("APPE", Must("path"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file"),
-    verb!("ALLO", May("bytes"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
+    verb!("ALLO", May("[bytes]"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
     verb!("REST", Must("offset"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
     verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
     // Changes
@@ -126,7 +126,7 @@ pub static VERBS: &[Verb] = &[
     verb!("SITE", Must("command"), LoggedIn, "RFC 959", site::site, "What this server has of its own: CHMOD, HELP"),
     // About the server
     verb!("FEAT", Bare, Always, "RFC 2389", settings::feat, "What this server can do beyond RFC 959"),
-    verb!("HELP", May("verb"), Always, "RFC 959", settings::help, "The verbs, or one of them"),
+    verb!("HELP", May("[verb]"), Always, "RFC 959", settings::help, "The verbs, or one of them"),
     verb!("SYST", Bare, Always, "RFC 959", settings::syst, "The kind of system"),
     verb!("NOOP", Bare, Always, "RFC 959", settings::noop, "Nothing, politely"),
 ];
@@ -144,8 +144,7 @@ impl Verb {
     pub fn usage(&self) -> String {
         match self.argument {
             Argument::None => self.name.to_string(),
-            Argument::Optional(what) => format!("{} [<{what}>]", self.name),
-            Argument::Required(what) => format!("{} <{what}>", self.name),
+            Argument::Optional(what) | Argument::Required(what) => format!("{} {what}", self.name),
         }
     }
 
