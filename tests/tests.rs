@@ -1,1 +1,7 @@
-fn x(){}
+//! The one test binary: each room below holds the tests of one theme.
+
+/// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
+mod server;
+
+/// Dialogues as data, played against a server over IPv4 and IPv6.
+mod dialogue;
