@@ -280,7 +280,11 @@ fn in_one_line(error: &clap::Error) -> String {
         }
         ErrorKind::MissingRequiredArgument => {
             let missing = text(ContextKind::InvalidArg).unwrap_or_default();
-            see(&format!("missing {missing}, as in: gftp serve --root ./fixtures"))
+            let example = if missing.starts_with("--root") { ", as in: gftp serve --root ./fixtures" } else { "" };
+            see(&format!("missing {missing}{example}"))
+        }
+        ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with("--anonymous")) => {
+            see(&"--anonymous takes off, read or write")
         }
         _ => {
             let rendered = error.render().to_string();

@@ -10,3 +10,4 @@ pub mod ftp;
 pub mod host;
 pub mod serve;
 pub mod store;
+mod sys;

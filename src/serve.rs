@@ -24,12 +24,23 @@ const RESERVED_DESCRIPTORS: usize = 256;
 
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
-    let Serve { root, addresses, anonymous, user, passive, places, limits, data_wait, stall, grace, log_level, log_file } =
-        serve;
+    let Serve {
+        root,
+        addresses,
+        anonymous,
+        user,
+        passive,
+        places,
+        limits,
+        data_wait,
+        stall,
+        grace,
+        log_level,
+        log_file,
+    } = serve;
     start_log(log_level, log_file)?;
-    let store = Store::open(&root).map_err(|e| {
-        Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display()))
-    })?;
+    let store = Store::open(&root)
+        .map_err(|e| Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display())))?;
     let mut accounts = Accounts::new(anonymous).map_err(Mistake)?;
     if let Some((name, password)) = user {
         accounts.add(&name, &password).map_err(Mistake)?;
@@ -59,7 +70,9 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
 fn bind(addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
     host::bind(addresses).map_err(|(at, e)| {
         let advice = match e.kind() {
-            io::ErrorKind::AddrInUse => format!("; another program listens there: try --port {}", at.port().wrapping_add(1)),
+            io::ErrorKind::AddrInUse => {
+                format!("; another program listens there: try --port {}", at.port().wrapping_add(1))
+            }
             io::ErrorKind::PermissionDenied => "; ports below 1024 need root: try --port 2121".to_string(),
             io::ErrorKind::AddrNotAvailable => "; this machine has no such address: try --listen 0.0.0.0".to_string(),
             _ => String::new(),
@@ -80,16 +93,13 @@ fn announce(store: &Store, accounts: &Accounts, listeners: &[Listener]) {
     };
     let (root, who, port) = (store.root().display(), accounts.describe(), first.map_or(0, |first| first.port()));
     // Nobody may be reading: a server is none the worse for it.
-    let _ = writeln!(
-        io::stdout(),
-        "gftp serves {root} on {} to {who}; try it: ftp {host} {port}",
-        places.join(" and ")
-    );
+    let _ =
+        writeln!(io::stdout(), "gftp serves {root} on {} to {who}; try it: ftp {host} {port}", places.join(" and "));
 }
 
 /// Sessions that the open-file limit allows for, after it is raised as far as it goes.
 fn room_for_sessions() -> usize {
-    let limit = crate::store::sys::raise_open_files();
+    let limit = crate::sys::raise_open_files();
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_DESCRIPTORS).max(1)
 }
 

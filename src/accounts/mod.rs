@@ -65,7 +65,8 @@ impl fmt::Debug for Password {
 
 impl Hash {
     fn of(password: &Password) -> Result<Hash, String> {
-        let hash = Argon2::default().hash_password(&password.0).map_err(|e| format!("cannot hash the password: {e}"))?;
+        let hash =
+            Argon2::default().hash_password(&password.0).map_err(|e| format!("cannot hash the password: {e}"))?;
         Ok(Hash(hash.to_string()))
     }
 

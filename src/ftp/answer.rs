@@ -31,8 +31,8 @@ pub struct Transfer {
     pub path: VirtualPath,
     /// The text of the 150.
     pub opening: Vec<u8>,
-    /// The text of the 226 before the count of bytes.
-    pub closing: Vec<u8>,
+    /// Whether the server chose the name, and so must tell it (STOU).
+    pub unique: bool,
     /// How the bytes go.
     pub road: Road,
     /// What ALLO said the size would be.
@@ -70,7 +70,7 @@ pub fn code_of(error: &StoreError) -> u16 {
         StoreError::OutOfDescriptors | StoreError::Io(_) => 451,
         StoreError::Full => 452,
         StoreError::QuotaExceeded | StoreError::TooBig => 552,
-        StoreError::NameTooLong | StoreError::BadName => 553,
+        StoreError::NameTooLong | StoreError::BadName(_) => 553,
         StoreError::BeyondEnd { .. } => 554,
         _ => 550,
     }

@@ -51,10 +51,11 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     conn.set_busy(true);
     let pipelined = conn.has_line();
     let moved = Arc::new(AtomicU64::new(0));
-    let Transfer { done, path, opening, closing, road, announced } = transfer;
+    let Transfer { done, path, opening, unique, road, announced } = transfer;
     let uploading = matches!(road, Road::Receive(_) | Road::ReceiveText(..));
     let name = printable(&path.absolute()).to_string();
-    let mut control = Control { conn, waiting, pipelined, uploading, moved: Arc::clone(&moved), done, deaf: false, stop: None };
+    let mut control =
+        Control { conn, waiting, pipelined, uploading, moved: Arc::clone(&moved), done, deaf: false, stop: None };
 
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
     let socket = match control.attend(connecting, None).await {
@@ -94,51 +95,49 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
 
     let moved = moved.load(Ordering::Relaxed);
     let reply = match upload {
-        Some(upload) => settle(upload, end, &closing, moved, announced).await,
-        None => told(end, &closing, moved),
+        Some(upload) => settle(upload, end, unique, moved, announced).await,
+        None => told(end, moved),
     };
     let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
-    let (who, from, outcome) = (session.name(), session.origin.peer, reply.summary());
-    log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {outcome}");
+    let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), printable(reply.text()));
+    log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {code} {text}");
     control.conclude(reply)
 }
 
 /// Publishes, keeps or removes an upload, and says which.
-async fn settle(upload: Upload, end: End, closing: &[u8], moved: u64, announced: Option<u64>) -> Reply {
-    let resumable = |reply: Reply| reply.and(b" What came is kept aside for an hour: resume with REST and STOR, or APPE.");
+async fn settle(upload: Upload, end: End, unique: bool, moved: u64, announced: Option<u64>) -> Reply {
+    const KEPT: &[u8] = b" What came is kept aside for an hour: resume with REST and STOR, or with APPE.";
     match end {
         End::Whole => match rt::unblock(move || upload.publish()).await {
             Ok(published) => {
-                let mut text = [b"Stored ", closing].concat();
-                if published.renamed {
-                    // RFC 1123 §4.1.2.9 wants the name of a STOU in this form.
-                    text = [b"FILE: ".as_slice(), &published.name].concat();
+                let mut text = format!("Stored {moved} bytes").into_bytes();
+                if unique {
+                    text.extend_from_slice(&[b" as ", published.name.as_slice()].concat());
                 }
-                text.extend(format!(": {moved} bytes received").bytes());
-                match announced {
-                    Some(size) if size == moved => text.extend(b", as announced."),
-                    _ => text.push(b'.'),
+                if announced == Some(moved) {
+                    text.extend_from_slice(b", as announced");
                 }
+                text.push(b'.');
                 Reply::new(226, text)
             }
             Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
         },
         End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
-            let kept = rt::unblock(move || upload.keep()).await;
-            let reply = told(end, closing, moved);
-            if kept { resumable(reply) } else { reply }
+            let kept = rt::unblock(move || upload.keep()).await > 0;
+            let reply = told(end, moved);
+            if kept { Reply::new(reply.code(), [reply.text(), KEPT].concat()) } else { reply }
         }
         End::Failed(Broken::Store(_)) => {
             rt::unblock(move || drop(upload)).await;
-            told(end, closing, moved)
+            told(end, moved)
         }
     }
 }
 
 /// The reply to a transfer that left nothing to settle.
-fn told(end: End, closing: &[u8], moved: u64) -> Reply {
+fn told(end: End, moved: u64) -> Reply {
     match end {
-        End::Whole => Reply::new(226, [closing, format!(": {moved} bytes sent.").as_bytes()].concat()),
+        End::Whole => Reply::new(226, format!("Sent {moved} bytes.")),
         End::Stopped(stop) => stopped(Some(stop)),
         End::Failed(Broken::Connection(e)) => Reply::new(426, format!("The data connection broke: {e}.")),
         End::Failed(Broken::Stalled(time)) => {
@@ -179,7 +178,7 @@ impl Control<'_> {
         let mut work = pin!(work.fuse());
         loop {
             let listening = !self.deaf && self.stop.is_none() && self.waiting.lines.len() < MOST_WAITING;
-            let heard = {
+            let said = {
                 let next = async {
                     match listening {
                         true => self.conn.next().await,
@@ -189,10 +188,11 @@ impl Control<'_> {
                 let mut next = pin!(next.fuse());
                 select_biased! {
                     out = work => return Some(out),
-                    event = next => self.hear(event),
-                    () = ending => Some(Stop::Ending),
+                    event = next => Some(event),
+                    () = ending => None,
                 }
             };
+            let heard = said.map_or(Some(Stop::Ending), |event| self.hear(event));
             if self.stop.is_none() && heard.is_some() {
                 self.stop = heard;
                 match data {

@@ -320,7 +320,6 @@ impl Conn {
 /// Whether a first line is a browser's or a scanner's. No line protocol here has these verbs, and answering them would
 /// let a web page make a browser talk to us (field reports call it cross-protocol scripting).
 fn is_http(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 9] =
-        [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
+    const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
     METHODS.iter().any(|method| line.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
 }

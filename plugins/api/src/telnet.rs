@@ -1,8 +1,6 @@
 //! The Telnet layer of a line-based control connection (RFC 854), one byte at a time.
 //! Owns what is text and what is negotiation; refuses to know lines, commands or sockets.
 
-use std::borrow::Cow;
-
 /// Interpret As Command: what opens every Telnet sequence.
 pub const IAC: u8 = 255;
 const DONT: u8 = 254;
@@ -74,28 +72,11 @@ impl Telnet {
                 return self.decode(byte);
             }
             (State::Skip(left), IAC) => (State::SkipCommand(left - 1), Decoded::Nothing),
-            (State::Skip(left) | State::SkipCommand(left), _) => {
-                (State::Skip(left - 1), Decoded::Nothing)
-            }
+            (State::Skip(left) | State::SkipCommand(left), _) => (State::Skip(left - 1), Decoded::Nothing),
         };
         self.state = state;
         decoded
     }
-}
-
-/// Text as it must be sent: every 0xFF doubled (RFC 854), so that none is taken for IAC.
-pub fn escape(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if !bytes.contains(&IAC) {
-        return Cow::Borrowed(bytes);
-    }
-    let mut out = Vec::with_capacity(bytes.len() + 1);
-    for &byte in bytes {
-        out.push(byte);
-        if byte == IAC {
-            out.push(IAC);
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -145,21 +126,9 @@ mod tests {
         input.extend(b"NOOP\r\n");
         assert_eq!(run(&input).0, b"NOOP\r\n");
         // The bound holds for one that is all IAC as well, and what follows it is decoded as text.
-        let (text, _) = run(&[
-            &b"\xff\xfa"[..],
-            &[IAC; 2 * MAX_SUBNEGOTIATION as usize],
-            b"Z",
-        ]
-        .concat());
+        let (text, _) = run(&[&b"\xff\xfa"[..], &[IAC; 2 * MAX_SUBNEGOTIATION as usize], b"Z"].concat());
         assert_eq!(text.last(), Some(&b'Z'));
         assert!(text.len() >= MAX_SUBNEGOTIATION as usize / 2);
-    }
-
-    #[test]
-    fn escaped_text_comes_back() {
-        assert!(matches!(escape(b"plain"), Cow::Borrowed(b"plain")));
-        let all: Vec<u8> = (0..=255).chain([255, 255, 0]).collect();
-        assert_eq!(run(&escape(&all)), (all, vec![]));
     }
 
     /// Every sequence of six from the bytes that mean something: text never grows, refusals are whole.
@@ -173,14 +142,8 @@ mod tests {
                 byte
             });
             let (text, answer) = run(&input);
-            assert!(
-                text.len() <= input.len() && answer.len() <= input.len(),
-                "{input:x?}"
-            );
-            assert!(
-                answer.chunks(3).all(|a| matches!(a, [IAC, DONT | WONT, _])),
-                "{input:x?}"
-            );
+            assert!(text.len() <= input.len() && answer.len() <= input.len(), "{input:x?}");
+            assert!(answer.chunks(3).all(|a| matches!(a, [IAC, DONT | WONT, _])), "{input:x?}");
         }
     }
 }

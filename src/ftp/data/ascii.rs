@@ -36,13 +36,8 @@ impl ToNetwork {
             return 0;
         };
         // Pairs of neighbours are counted by the processor many at a time; the first byte has its neighbour before.
-        let inside = input
-            .iter()
-            .zip(input.iter().skip(1))
-            .filter(|&(&a, &b)| (a != CR) & (b == LF))
-            .count();
-        let length =
-            input.len() as u64 + inside as u64 + u64::from(first == LF && !self.last_was_cr);
+        let inside = input.iter().zip(input.iter().skip(1)).filter(|&(&a, &b)| (a != CR) & (b == LF)).count();
+        let length = input.len() as u64 + inside as u64 + u64::from(first == LF && !self.last_was_cr);
         self.last_was_cr = last == CR;
         length
     }
@@ -66,8 +61,7 @@ impl FromNetwork {
         }
         self.held_cr = false;
         let mut rest = input;
-        while let Some((before, after)) = memchr(CR, rest).and_then(|at| rest.split_at_checked(at))
-        {
+        while let Some((before, after)) = memchr(CR, rest).and_then(|at| rest.split_at_checked(at)) {
             out.extend_from_slice(before);
             rest = after.get(1..).unwrap_or_default();
             match rest.first() {
@@ -117,11 +111,7 @@ const SPAN: usize = 4096;
 impl Position {
     /// Looks for the place that `marker` bytes on the wire lie before.
     pub fn new(marker: u64) -> Position {
-        Position {
-            left: marker,
-            offset: 0,
-            encoder: ToNetwork::default(),
-        }
+        Position { left: marker, offset: 0, encoder: ToNetwork::default() }
     }
 
     /// Takes the next bytes of the file, from its start; the place as soon as it is known. Also to be asked with no
@@ -167,15 +157,11 @@ impl Position {
         let after_cr_of_file = self.encoder.last_was_cr && !between;
         Resume {
             read_at: self.offset,
-            encoder: ToNetwork {
-                last_was_cr: between || self.encoder.last_was_cr,
-            },
+            encoder: ToNetwork { last_was_cr: between || self.encoder.last_was_cr },
             // A CR of the file goes back into the decoder: an LF that follows it must undo it, as it would have
             // without the interruption.
             write_at: self.offset.saturating_sub(u64::from(after_cr_of_file)),
-            decoder: FromNetwork {
-                held_cr: between || after_cr_of_file,
-            },
+            decoder: FromNetwork { held_cr: between || after_cr_of_file },
         }
     }
 }
@@ -190,17 +176,13 @@ mod tests {
 
     fn encode(pieces: &[&[u8]]) -> Vec<u8> {
         let (mut encoder, mut out) = (ToNetwork::default(), Vec::new());
-        pieces
-            .iter()
-            .for_each(|piece| encoder.encode(piece, &mut out));
+        pieces.iter().for_each(|piece| encoder.encode(piece, &mut out));
         out
     }
 
     fn decode(pieces: &[&[u8]]) -> Vec<u8> {
         let (mut decoder, mut out) = (FromNetwork::default(), Vec::new());
-        pieces
-            .iter()
-            .for_each(|piece| decoder.decode(piece, &mut out));
+        pieces.iter().for_each(|piece| decoder.decode(piece, &mut out));
         decoder.finish(&mut out);
         out
     }
@@ -241,12 +223,7 @@ mod tests {
     fn places() {
         let place = |file: &[u8], marker| {
             let resume = Position::new(marker).feed(file)?;
-            Some((
-                resume.read_at,
-                resume.encoder.last_was_cr,
-                resume.write_at,
-                resume.decoder.held_cr,
-            ))
+            Some((resume.read_at, resume.encoder.last_was_cr, resume.write_at, resume.decoder.held_cr))
         };
         let table: &[Case] = &[
             (b"", 0, Some((0, false, 0, false))),
@@ -269,10 +246,7 @@ mod tests {
     /// Bytes in which line ends are frequent, long enough to cross a span now and then.
     fn texts() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop::sample::select(&b"\r\r\n\n\na\0"[..]);
-        prop_oneof![
-            prop::collection::vec(byte.clone(), 0..24),
-            prop::collection::vec(byte, SPAN - 4..SPAN + 4)
-        ]
+        prop_oneof![prop::collection::vec(byte.clone(), 0..24), prop::collection::vec(byte, SPAN - 4..SPAN + 4)]
     }
 
     proptest! {

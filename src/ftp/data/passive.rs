@@ -71,9 +71,17 @@ struct Door {
 type Key = (usize, IpAddr);
 
 enum Slot {
-    Expected { session: u64, number: u64, since: Instant, deliver: Sender<Socket> },
+    Expected {
+        session: u64,
+        number: u64,
+        since: Instant,
+        deliver: Sender<Socket>,
+    },
     /// Free again at `until`; for the session that left it so, at once: what comes late is its own.
-    Quarantined { session: u64, until: Instant },
+    Quarantined {
+        session: u64,
+        until: Instant,
+    },
 }
 
 /// A port that was announced to one session. Dropping it ends the expectation.
@@ -145,8 +153,7 @@ impl Passive {
         let mut state = self.state();
         state.sweep(now);
         let free = (0..state.doors.len())
-            .filter(|&door| state.doors[door].bound == origin.bound)
-            .find(|&door| state.is_free((door, client), origin.id, now));
+            .find(|&door| state.doors[door].bound == origin.bound && state.is_free((door, client), origin.id, now));
         let door = match free {
             Some(door) => door,
             None => match self.open_door(&mut state, origin.bound)? {
@@ -170,7 +177,8 @@ impl Passive {
             None if state.doors.len() >= MOST_LISTENERS => return Ok(None),
             None => listen::bind(SocketAddr::new(bound, 0), true).map_err(NoPort::CannotListen)?,
             Some(ports) => {
-                let unopened = ports.clone().filter(|port| !state.doors.iter().any(|d| (d.bound, d.port) == (bound, *port)));
+                let unopened =
+                    ports.clone().filter(|port| !state.doors.iter().any(|d| (d.bound, d.port) == (bound, *port)));
                 let mut failure = None;
                 let opened = unopened.into_iter().find_map(|port| {
                     listen::bind(SocketAddr::new(bound, port), true).map_err(|e| failure = Some(e)).ok()
@@ -178,7 +186,9 @@ impl Passive {
                 match (opened, failure) {
                     (Some(listener), _) => listener,
                     // A port of the range that another program has is no reason to fail while we have others.
-                    (None, Some(e)) if !state.doors.iter().any(|d| d.bound == bound) => return Err(NoPort::CannotListen(e)),
+                    (None, Some(e)) if !state.doors.iter().any(|d| d.bound == bound) => {
+                        return Err(NoPort::CannotListen(e));
+                    }
                     (None, _) => return Ok(None),
                 }
             }
@@ -206,7 +216,9 @@ impl Passive {
                 }
                 state.doors[door].strangers += 1;
                 let Door { port, strangers, .. } = state.doors[door];
-                log::debug!("passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)");
+                log::debug!(
+                    "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
+                );
             }
         }
         drop(state);

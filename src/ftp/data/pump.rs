@@ -90,7 +90,9 @@ impl Traffic {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(Broken::Store(StoreError::Io(e))),
-                Err(e) if e.kind() == io::ErrorKind::Unsupported => return self.send_pieces(reading, offset, None).await,
+                Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                    return self.send_pieces(reading, offset, None).await;
+                }
                 Err(e) => return Err(sending_failed(e)),
             }
         }
@@ -230,7 +232,9 @@ impl Traffic {
 
 /// Whose fault a failed window is: a file's errors and a socket's come by the same call.
 fn sending_failed(error: io::Error) -> Broken {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable, NotConnected, TimedOut};
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable, NotConnected, TimedOut,
+    };
     match error.kind() {
         BrokenPipe | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkUnreachable | NotConnected
         | TimedOut => Broken::Connection(error),
@@ -262,7 +266,12 @@ fn read_piece(
 }
 
 /// One received piece into the upload, translated if it is text.
-fn write_piece(upload: &mut Upload, text: &mut Option<FromNetwork>, piece: &[u8], last: bool) -> Result<(), StoreError> {
+fn write_piece(
+    upload: &mut Upload,
+    text: &mut Option<FromNetwork>,
+    piece: &[u8],
+    last: bool,
+) -> Result<(), StoreError> {
     let Some(coding) = text else { return upload.write(piece) };
     let mut plain = Vec::with_capacity(piece.len());
     coding.decode(piece, &mut plain);

@@ -1,5 +1,7 @@
 //! What changes names and times in the tree: DELE, RMD, MKD, RNFR, RNTO (RFC 959 §4.1.3) and MFMT.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::Session;
 use super::super::wire::reply::quote;
@@ -51,7 +53,7 @@ pub async fn mfmt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let argument = argument.unwrap_or_default();
     let space = argument.iter().position(|&byte| byte == b' ').unwrap_or(argument.len());
     let (stamp, rest) = argument.split_at(space);
-    let (Some(time), [b' ', name @ ..]) = (parse_time(stamp), rest) else {
+    let (Some(time), [b' ', name @ ..]) = (parse_time(stamp).and_then(moment), rest) else {
         return Err(Refusal::say(501, "Use: MFMT YYYYMMDDHHMMSS <path>, in UTC."));
     };
     let path = session.path(name)?;
@@ -59,4 +61,9 @@ pub async fn mfmt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let mut text = [b"Modify=", stamp, b"; "].concat();
     text.extend_from_slice(name);
     Answer::say(213, text)
+}
+
+/// A time value as the store takes it; None before 1970, which few file systems hold.
+fn moment((seconds, nanoseconds): (i64, u32)) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::new(u64::try_from(seconds).ok()?, nanoseconds))
 }

@@ -10,7 +10,6 @@ use super::super::data::passive::Expectation;
 use super::super::data::pump::Road;
 use super::super::session::{Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
-use super::super::wire::printable::printable;
 use crate::store::{How, StoreError, Upload, VirtualPath};
 
 /// Ports below this belong to services that a data connection must not be made to speak to (RFC 2577 §3).
@@ -118,7 +117,7 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     };
     // Clients take the size for their progress bar from "(N bytes)".
     let opening = opening(how, &path, Some(size));
-    Ok(transfer("sent", path, opening, "Sent", road, None))
+    Ok(transfer("sent", path, opening, false, road, None))
 }
 
 /// STOR, from where REST said.
@@ -164,9 +163,8 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         true => [b"FILE: ".as_slice(), &upload.name()].concat(),
         false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
     };
-    let closing = printable(&path.absolute()).to_string();
     let road = if text { Road::ReceiveText(upload, decoder) } else { Road::Receive(upload) };
-    Ok(transfer("received", path, opening, &closing, road, announced))
+    Ok(transfer("received", path, opening, unique, road, announced))
 }
 
 /// Cuts an upload that holds the whole old text back to where `marker` transferred bytes end.
@@ -178,7 +176,7 @@ fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork),
     loop {
         let count = upload.read_at(&mut piece, offset).map_err(StoreError::Io)?;
         if let Some(resume) = position.feed(&piece[..count]) {
-            upload.cut(resume.write_at)?;
+            upload.cut(resume.write_at);
             return Ok((upload, resume.decoder));
         }
         if count == 0 {
@@ -218,12 +216,11 @@ fn transfer(
     done: &'static str,
     path: VirtualPath,
     opening: Vec<u8>,
-    closing: &str,
+    unique: bool,
     road: Road,
     announced: Option<u64>,
 ) -> Answer {
-    let closing = closing.as_bytes().to_vec();
-    Answer::Transfer(Box::new(Transfer { done, path, opening, closing, road, announced }))
+    Answer::Transfer(Box::new(Transfer { done, path, opening, unique, road, announced }))
 }
 
 /// ALLO: answered 200, since some cameras take 202 for a reason to ask for ever. The size is remembered: a disk that
@@ -262,7 +259,7 @@ pub async fn abor(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 /// For listings, which share the way transfers are made ready.
 pub fn listing(path: VirtualPath, what: &str, lines: super::super::data::pump::Lines) -> Answer {
     let opening = format!("Here comes the {what}.").into_bytes();
-    transfer("listed", path, opening, "Listed", Road::SendLines(lines), None)
+    transfer("listed", path, opening, false, Road::SendLines(lines), None)
 }
 
 /// SIZE in TYPE A reads the file; this is how much it may read at most: about a second from memory.

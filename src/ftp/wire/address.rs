@@ -40,12 +40,8 @@ pub fn parse_port(argument: &[u8]) -> Result<SocketAddrV4, BadAddress> {
     let mut fields = [0; 6];
     let mut given = argument.split(|&byte| byte == b',');
     for field in &mut fields {
-        let number = given
-            .next()
-            .and_then(|digits| decimal(digits, MAX_BYTE_DIGITS));
-        *field = number
-            .and_then(|number| u8::try_from(number).ok())
-            .ok_or(BadAddress::Syntax)?;
+        let number = given.next().and_then(|digits| decimal(digits, MAX_BYTE_DIGITS));
+        *field = number.and_then(|number| u8::try_from(number).ok()).ok_or(BadAddress::Syntax)?;
     }
     let [a, b, c, d, high, low] = fields;
     let port = u16::from_be_bytes([high, low]);
@@ -58,10 +54,7 @@ pub fn parse_port(argument: &[u8]) -> Result<SocketAddrV4, BadAddress> {
 /// The argument of EPRT, `|proto|address|port|` with any delimiter (RFC 2428 §2). An IPv4-mapped IPv6 address is
 /// returned as it was written; who compares it with a peer's must do so by `to_canonical`.
 pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, BadAddress> {
-    let &delimiter = argument
-        .first()
-        .filter(|byte| DELIMITERS.contains(byte))
-        .ok_or(BadAddress::Syntax)?;
+    let &delimiter = argument.first().filter(|byte| DELIMITERS.contains(byte)).ok_or(BadAddress::Syntax)?;
     let mut fields = [&b""[..]; 5];
     let mut given = argument.split(|&byte| byte == delimiter);
     for field in &mut fields {
@@ -71,9 +64,7 @@ pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, BadAddress> {
     let ([[], protocol, address, port, []], None) = (fields, given.next()) else {
         return Err(BadAddress::Syntax);
     };
-    let port = decimal(port, MAX_PORT_DIGITS)
-        .and_then(|port| u16::try_from(port).ok())
-        .filter(|&port| port != 0);
+    let port = decimal(port, MAX_PORT_DIGITS).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
     let port = port.ok_or(BadAddress::Syntax)?;
     match protocol {
         IPV4 => Ok((parse_ip::<Ipv4Addr>(address)?, port).into()),
@@ -132,19 +123,12 @@ fn decimal(digits: &[u8], max: usize) -> Option<u32> {
     if digits.is_empty() || digits.len() > max || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(
-        digits
-            .iter()
-            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0')),
-    )
+    Some(digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
 }
 
 /// The standard parser takes neither scope ids, brackets, ports nor octal numbers, which is what we want.
 fn parse_ip<T: FromStr>(address: &[u8]) -> Result<T, BadAddress> {
-    std::str::from_utf8(address)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(BadAddress::Syntax)
+    std::str::from_utf8(address).ok().and_then(|text| text.parse().ok()).ok_or(BadAddress::Syntax)
 }
 
 #[cfg(test)]
@@ -216,20 +200,10 @@ mod tests {
 
     #[test]
     fn ports() {
-        assert_eq!(
-            parse_port(b"127,0,0,1,4,1"),
-            Ok("127.0.0.1:1025".parse().unwrap())
-        );
-        assert_eq!(
-            parse_port(b"010,00,0,001,255,255"),
-            Ok("10.0.0.1:65535".parse().unwrap())
-        );
+        assert_eq!(parse_port(b"127,0,0,1,4,1"), Ok("127.0.0.1:1025".parse().unwrap()));
+        assert_eq!(parse_port(b"010,00,0,001,255,255"), Ok("10.0.0.1:65535".parse().unwrap()));
         for argument in NO_PORTS {
-            assert_eq!(
-                parse_port(argument.as_bytes()),
-                Err(BadAddress::Syntax),
-                "{argument:?}"
-            );
+            assert_eq!(parse_port(argument.as_bytes()), Err(BadAddress::Syntax), "{argument:?}");
         }
     }
 
@@ -237,40 +211,20 @@ mod tests {
     fn extended_ports() {
         let table = [
             ("|1|132.235.1.2|6275|", "132.235.1.2:6275"),
-            (
-                "|2|1080::8:800:200C:417A|5282|",
-                "[1080::8:800:200c:417a]:5282",
-            ),
+            ("|2|1080::8:800:200C:417A|5282|", "[1080::8:800:200c:417a]:5282"),
             ("!2!::1!1!", "[::1]:1"),
             ("~1~1.2.3.4~65535~", "1.2.3.4:65535"),
             ("|2|::ffff:1.2.3.4|21|", "[::ffff:1.2.3.4]:21"),
             ("|1|1.2.3.4|00021|", "1.2.3.4:21"),
         ];
         for (argument, expected) in table {
-            assert_eq!(
-                parse_eprt(argument.as_bytes()),
-                Ok(expected.parse().unwrap()),
-                "{argument}"
-            );
+            assert_eq!(parse_eprt(argument.as_bytes()), Ok(expected.parse().unwrap()), "{argument}");
         }
         for argument in NO_EXTENDED_PORTS {
-            assert_eq!(
-                parse_eprt(argument.as_bytes()),
-                Err(BadAddress::Syntax),
-                "{argument:?}"
-            );
+            assert_eq!(parse_eprt(argument.as_bytes()), Err(BadAddress::Syntax), "{argument:?}");
         }
-        for argument in [
-            "|3|1.2.3.4|1|",
-            "|0|1.2.3.4|1|",
-            "|01|1.2.3.4|1|",
-            "|99999999999999999999|x|1|",
-        ] {
-            assert_eq!(
-                parse_eprt(argument.as_bytes()),
-                Err(BadAddress::UnknownProtocol),
-                "{argument:?}"
-            );
+        for argument in ["|3|1.2.3.4|1|", "|0|1.2.3.4|1|", "|01|1.2.3.4|1|", "|99999999999999999999|x|1|"] {
+            assert_eq!(parse_eprt(argument.as_bytes()), Err(BadAddress::UnknownProtocol), "{argument:?}");
         }
     }
 
@@ -296,10 +250,7 @@ mod tests {
     fn texts() {
         let text = pasv_text("192.0.2.7:50012".parse().unwrap());
         assert_eq!(text, "Entering Passive Mode (192,0,2,7,195,92).");
-        assert_eq!(
-            epsv_text(50012),
-            "Entering Extended Passive Mode (|||50012|)."
-        );
+        assert_eq!(epsv_text(50012), "Entering Extended Passive Mode (|||50012|).");
     }
 
     proptest! {

@@ -36,11 +36,7 @@ impl Civil {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         // From March on, months of 31 and 30 days alternate in groups of five that last 153 days.
         let march_month = (5 * of_year + 2) / 153;
-        let month = if march_month < 10 {
-            march_month + 3
-        } else {
-            march_month - 9
-        };
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         let year = era * 400 + year_of_era + i64::from(month <= 2);
         Civil {
             year: year as u16,
@@ -55,14 +51,7 @@ impl Civil {
     /// Seconds since 1970, or `None` where there is no such date or time of day. Second 60, a leap second, is
     /// allowed and is the first of the next minute, as Unix time has it.
     pub fn to_unix(self) -> Option<i64> {
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self;
+        let Civil { year, month, day, hour, minute, second } = self;
         let days_of_month = match month {
             4 | 6 | 9 | 11 => 30,
             2 if is_leap(year) => 29,
@@ -70,13 +59,7 @@ impl Civil {
             1..=12 => 31,
             _ => return None,
         };
-        if day == 0
-            || day > days_of_month
-            || hour > 23
-            || minute > 59
-            || second > 60
-            || year > 9_999
-        {
+        if day == 0 || day > days_of_month || hour > 23 || minute > 59 || second > 60 || year > 9_999 {
             return None;
         }
         let year = i64::from(year) - i64::from(month <= 2);
@@ -85,12 +68,7 @@ impl Civil {
         let year_of_era = year.rem_euclid(400);
         let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
         let days = year.div_euclid(400) * DAYS_PER_ERA + of_era - EPOCH_FROM_MARCH_0;
-        Some(
-            days * SECONDS_PER_DAY
-                + i64::from(hour) * 3_600
-                + i64::from(minute) * 60
-                + i64::from(second),
-        )
+        Some(days * SECONDS_PER_DAY + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second))
     }
 }
 
@@ -108,20 +86,12 @@ mod tests {
         let civil = Civil::from_unix(seconds);
         let other = DateTime::from_timestamp(seconds, 0).unwrap();
         assert_eq!(
-            (
-                i32::from(civil.year),
-                u32::from(civil.month),
-                u32::from(civil.day)
-            ),
+            (i32::from(civil.year), u32::from(civil.month), u32::from(civil.day)),
             (other.year(), other.month(), other.day()),
             "{seconds}"
         );
         assert_eq!(
-            (
-                u32::from(civil.hour),
-                u32::from(civil.minute),
-                u32::from(civil.second)
-            ),
+            (u32::from(civil.hour), u32::from(civil.minute), u32::from(civil.second)),
             (other.hour(), other.minute(), other.second())
         );
         assert_eq!(civil.to_unix(), Some(seconds));

@@ -21,10 +21,7 @@ impl VerbName {
         if !starts_with_letter || !bytes.iter().all(u8::is_ascii_alphanumeric) {
             return None;
         }
-        let mut verb = VerbName {
-            bytes: [0; MAX_VERB],
-            len: bytes.len() as u8,
-        };
+        let mut verb = VerbName { bytes: [0; MAX_VERB], len: bytes.len() as u8 };
         verb.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         verb.bytes.make_ascii_uppercase();
         Some(verb)
@@ -76,10 +73,7 @@ impl Command<'_> {
             return Err(Malformed::Empty);
         }
         // Only the first bytes can hold the space: a long line is not searched for it.
-        let space = line
-            .iter()
-            .take(MAX_VERB + 1)
-            .position(|&byte| byte == b' ');
+        let space = line.iter().take(MAX_VERB + 1).position(|&byte| byte == b' ');
         let (verb, argument) = match space.and_then(|at| line.split_at_checked(at)) {
             Some((verb, rest)) => (verb, rest.get(1..).filter(|argument| !argument.is_empty())),
             None => (line, None),
@@ -131,10 +125,7 @@ mod tests {
         ];
         for (line, verb, argument) in table {
             let command = Command::parse(line).unwrap();
-            assert_eq!(
-                (command.verb.as_str(), command.argument),
-                (*verb, *argument)
-            );
+            assert_eq!((command.verb.as_str(), command.argument), (*verb, *argument));
         }
     }
 

@@ -44,15 +44,9 @@ impl Facts {
     pub fn choose(list: &[u8]) -> Facts {
         let known = |given: &[u8]| {
             let given = given.trim_ascii();
-            NAMES
-                .iter()
-                .find(|(_, name)| given.eq_ignore_ascii_case(name.as_bytes()))
-                .map_or(0, |(fact, _)| *fact)
+            NAMES.iter().find(|(_, name)| given.eq_ignore_ascii_case(name.as_bytes())).map_or(0, |(fact, _)| *fact)
         };
-        Facts(
-            list.split(|&byte| byte == b';')
-                .fold(0, |chosen, given| chosen | known(given)),
-        )
+        Facts(list.split(|&byte| byte == b';').fold(0, |chosen, given| chosen | known(given)))
     }
 
     /// The line of FEAT, `MLST Type*;…`, with a star after what is chosen (RFC 3659 §7.8).
@@ -165,9 +159,7 @@ pub fn mlsx_line(entry: &Entry<'_>, facts: Facts, name: &[u8], out: &mut Vec<u8>
         out.push(b';');
     }
     out.push(b' ');
-    push_replacing(out, name, b'?', |byte| {
-        matches!(byte, b'\r' | b'\n' | 0x0b | 0x0c | 0)
-    });
+    push_replacing(out, name, b'?', |byte| matches!(byte, b'\r' | b'\n' | 0x0b | 0x0c | 0));
 }
 
 fn push_value(out: &mut Vec<u8>, fact: u8, entry: &Entry<'_>) {
@@ -216,10 +208,7 @@ fn breaks_a_fact(byte: u8) -> bool {
 
 fn push_perm(out: &mut Vec<u8>, entry: &Entry<'_>) {
     let can = entry.can;
-    let is_directory = matches!(
-        entry.kind,
-        EntryType::Directory | EntryType::Current | EntryType::Parent
-    );
+    let is_directory = matches!(entry.kind, EntryType::Directory | EntryType::Current | EntryType::Parent);
     let letters = [
         (b'a', can.append && !is_directory),
         (b'c', can.create && is_directory),
@@ -232,12 +221,7 @@ fn push_perm(out: &mut Vec<u8>, entry: &Entry<'_>) {
         (b'r', can.retrieve && !is_directory),
         (b'w', can.write && !is_directory),
     ];
-    out.extend(
-        letters
-            .iter()
-            .filter(|(_, shown)| *shown)
-            .map(|(letter, _)| letter),
-    );
+    out.extend(letters.iter().filter(|(_, shown)| *shown).map(|(letter, _)| letter));
 }
 
 fn push_hex(out: &mut Vec<u8>, number: u64) {
@@ -245,11 +229,7 @@ fn push_hex(out: &mut Vec<u8>, number: u64) {
     let digits = (16 - number.leading_zeros() / 4).max(1);
     for place in (0..digits).rev() {
         let digit = (number >> (4 * place) & 15) as u8;
-        out.push(if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' + digit - 10
-        });
+        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
     }
 }
 
@@ -318,10 +298,7 @@ mod tests {
             (EntryType::Other("fifo"), "OS.unix=fifo"),
         ];
         for (kind, expected) in table {
-            assert_eq!(
-                line(kind, Facts(TYPE | SIZE), b"n"),
-                format!("Type={expected}; n")
-            );
+            assert_eq!(line(kind, Facts(TYPE | SIZE), b"n"), format!("Type={expected}; n"));
         }
     }
 
@@ -330,10 +307,7 @@ mod tests {
         let table: &[(&[u8], &str)] = &[
             (b"type;size;", "MLST OPTS Type;Size;"),
             (b"SIZE;TYPE", "MLST OPTS Type;Size;"),
-            (
-                b"unix.MODE;fish;cakes;UNIX.owner;",
-                "MLST OPTS UNIX.mode;UNIX.owner;",
-            ),
+            (b"unix.MODE;fish;cakes;UNIX.owner;", "MLST OPTS UNIX.mode;UNIX.owner;"),
             (b" modify ; perm", "MLST OPTS Modify;Perm;"),
             (b"", "MLST OPTS"),
             (b";;;\xff\0", "MLST OPTS"),

@@ -40,11 +40,7 @@ fn flag_word(text: &[u8]) -> Option<&[u8]> {
     let word = text.split(|&byte| byte == b' ').next()?;
     match word {
         [b'-', b'-', ..] => Some(word),
-        [b'-', letters @ ..]
-            if !letters.is_empty() && letters.iter().all(u8::is_ascii_alphanumeric) =>
-        {
-            Some(word)
-        }
+        [b'-', letters @ ..] if !letters.is_empty() && letters.iter().all(u8::is_ascii_alphanumeric) => Some(word),
         _ => None,
     }
 }
@@ -100,12 +96,7 @@ mod tests {
         for (argument, letters, path) in table {
             let mut flags = Flags::default();
             letters.bytes().for_each(|letter| flags.set(letter));
-            assert_eq!(
-                split(Some(argument)),
-                (flags, *path),
-                "{:?}",
-                String::from_utf8_lossy(argument)
-            );
+            assert_eq!(split(Some(argument)), (flags, *path), "{:?}", String::from_utf8_lossy(argument));
         }
         assert_eq!(split(None), (Flags::default(), None));
     }

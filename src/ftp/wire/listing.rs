@@ -54,9 +54,8 @@ const SIZE_WIDTH: usize = 8;
 /// Bytes of a line apart from names: mode, columns, date, arrow, line end.
 const USUAL_LENGTH: usize = 64;
 
-const MONTHS: [&[u8; 3]; 12] = [
-    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
-];
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// Appends the line of `row` with its CRLF. `now` is in seconds since 1970; all times are UTC.
 ///
@@ -117,9 +116,7 @@ fn mode(kind: Kind, permissions: u32) -> [u8; 10] {
 fn push_column(out: &mut Vec<u8>, text: &str) {
     let text = if text.is_empty() { "?" } else { text };
     let start = out.len();
-    push_replacing(out, text.as_bytes(), b'_', |byte| {
-        byte <= b' ' || byte == 0x7f
-    });
+    push_replacing(out, text.as_bytes(), b'_', |byte| byte <= b' ' || byte == 0x7f);
     out.resize(out.len().max(start + OWNER_WIDTH), b' ');
     out.push(b' ');
 }
@@ -128,10 +125,7 @@ fn push_column(out: &mut Vec<u8>, text: &str) {
 fn push_date(out: &mut Vec<u8>, modified: i64, now: i64) {
     let recent = now.saturating_sub(RECENT_PAST)..=now.saturating_add(RECENT_FUTURE);
     let date = Civil::from_unix(modified);
-    let month = MONTHS
-        .get(usize::from(date.month).saturating_sub(1))
-        .copied()
-        .unwrap_or(b"Jan");
+    let month = MONTHS.get(usize::from(date.month).saturating_sub(1)).copied().unwrap_or(b"Jan");
     out.extend_from_slice(month);
     out.push(b' ');
     push_number(out, date.day.into(), 2, b' ');
@@ -181,21 +175,10 @@ mod tests {
     #[test]
     fn whole_lines() {
         let directory = row(Kind::Directory, 0o755, b"name");
-        assert_eq!(
-            line(&directory),
-            "drwxr-xr-x    2 root     root         4096 Nov 23 01:21 name\r\n"
-        );
+        assert_eq!(line(&directory), "drwxr-xr-x    2 root     root         4096 Nov 23 01:21 name\r\n");
         let target = Some(&b"../x"[..]);
-        let link = Row {
-            kind: Kind::Symlink,
-            permissions: 0o777,
-            target,
-            ..directory
-        };
-        assert_eq!(
-            line(&link),
-            "lrwxrwxrwx    2 root     root         4096 Nov 23 01:21 name -> ../x\r\n"
-        );
+        let link = Row { kind: Kind::Symlink, permissions: 0o777, target, ..directory };
+        assert_eq!(line(&link), "lrwxrwxrwx    2 root     root         4096 Nov 23 01:21 name -> ../x\r\n");
         let big = Row {
             kind: Kind::File,
             permissions: 0o644,
@@ -205,15 +188,8 @@ mod tests {
             size: u64::MAX,
             ..directory
         };
-        assert_eq!(
-            line(&big),
-            "-rw-r--r-- 12345 longusername ?        18446744073709551615 Nov 23 01:21 name\r\n"
-        );
-        let spaced = Row {
-            owner: "domain users",
-            group: "a\tb\n",
-            ..directory
-        };
+        assert_eq!(line(&big), "-rw-r--r-- 12345 longusername ?        18446744073709551615 Nov 23 01:21 name\r\n");
+        let spaced = Row { owner: "domain users", group: "a\tb\n", ..directory };
         assert!(line(&spaced).starts_with("drwxr-xr-x    2 domain_users a_b_         4096 "));
     }
 

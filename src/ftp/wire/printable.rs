@@ -54,9 +54,7 @@ fn needs_escape(c: char) -> bool {
         // Line and paragraph separators end a line for some viewers.
         '\u{2028}' | '\u{2029}' => true,
         // Marks, embeddings, overrides and isolates of bidirectional text.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            true
-        }
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // What has no width hides in a name; the joiners of scripts and emoji (200c, 200d) are left alone.
         '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => true,
         _ => c.is_control(),
@@ -73,17 +71,11 @@ mod tests {
         let table: &[(&[u8], &str)] = &[
             (b"", ""),
             (b"plain name.txt", "plain name.txt"),
-            (
-                "grüße 日本 👩\u{200d}🚀".as_bytes(),
-                "grüße 日本 👩\u{200d}🚀",
-            ),
+            ("grüße 日本 👩\u{200d}🚀".as_bytes(), "grüße 日本 👩\u{200d}🚀"),
             (b"back\\slash", "back\\\\slash"),
             (b"a\r\nb\0\x1b[2J\x7f", "a\\x0d\\x0ab\\x00\\x1b[2J\\x7f"),
             (b"\xff\xe4a\xc3", "\\xff\\xe4a\\xc3"),
-            (
-                "\u{85}\u{9b}\u{2028}\u{202e}x\u{feff}".as_bytes(),
-                "\\u{85}\\u{9b}\\u{2028}\\u{202e}x\\u{feff}",
-            ),
+            ("\u{85}\u{9b}\u{2028}\u{202e}x\u{feff}".as_bytes(), "\\u{85}\\u{9b}\\u{2028}\\u{202e}x\\u{feff}"),
             (b"\\xff", "\\\\xff"),
             (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
         ];

@@ -59,11 +59,7 @@ impl Reply {
     /// A reply of one line. `code` has three digits.
     pub fn new(code: u16, text: impl Into<Text>) -> Reply {
         debug_assert!((100..1000).contains(&code));
-        Reply {
-            code,
-            first: text.into(),
-            rest: None,
-        }
+        Reply { code, first: text.into(), rest: None }
     }
 
     /// A reply of several lines: `first` and `last` carry the code, each of `middle` gets one leading space, as
@@ -75,13 +71,7 @@ impl Reply {
         last: impl Into<Text>,
     ) -> Reply {
         let middle = middle.into_iter().map(Into::into).collect();
-        Reply {
-            rest: Some(Rest {
-                middle,
-                last: last.into(),
-            }),
-            ..Reply::new(code, first)
-        }
+        Reply { rest: Some(Rest { middle, last: last.into() }), ..Reply::new(code, first) }
     }
 
     /// The code.
@@ -170,11 +160,7 @@ mod tests {
             (200, b"", b"200 \r\n"),
             (257, b"\"\xe4\xff\"", b"257 \"\xe4\xff\xff\"\r\n"),
             (250, b"a\rb", b"250 a\r\0b\r\n"),
-            (
-                250,
-                b"a\r\n226 forged\x0b\x0c\0",
-                b"250 a\r\0?226 forged???\r\n",
-            ),
+            (250, b"a\r\n226 forged\x0b\x0c\0", b"250 a\r\0?226 forged???\r\n"),
         ];
         for (code, text, expected) in table {
             assert_eq!(written(&Reply::new(*code, *text)), *expected);
@@ -183,21 +169,10 @@ mod tests {
 
     #[test]
     fn several_lines() {
-        let reply = Reply::multi(
-            211,
-            "Features:",
-            ["UTF8".to_string(), "211 x".to_string()],
-            "End",
-        );
-        assert_eq!(
-            written(&reply),
-            b"211-Features:\r\n UTF8\r\n 211 x\r\n211 End\r\n"
-        );
+        let reply = Reply::multi(211, "Features:", ["UTF8".to_string(), "211 x".to_string()], "End");
+        assert_eq!(written(&reply), b"211-Features:\r\n UTF8\r\n 211 x\r\n211 End\r\n");
         let none: [&'static str; 0] = [];
-        assert_eq!(
-            written(&Reply::multi(214, "a", none, "b")),
-            b"214-a\r\n214 b\r\n"
-        );
+        assert_eq!(written(&Reply::multi(214, "a", none, "b")), b"214-a\r\n214 b\r\n");
     }
 
     #[test]
@@ -208,12 +183,8 @@ mod tests {
 
     #[test]
     fn quotes() {
-        let table: &[(&[u8], &[u8])] = &[
-            (b"/", b"\"/\""),
-            (b"a\"b", b"\"a\"\"b\""),
-            (b"", b"\"\""),
-            (b"\"", b"\"\"\"\""),
-        ];
+        let table: &[(&[u8], &[u8])] =
+            &[(b"/", b"\"/\""), (b"a\"b", b"\"a\"\"b\""), (b"", b"\"\""), (b"\"", b"\"\"\"\"")];
         for (path, expected) in table {
             assert_eq!(quote(path), *expected);
         }

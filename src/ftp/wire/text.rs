@@ -22,12 +22,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64, width: usize, pad:
 }
 
 /// Writes `bytes`, each that is `bad` as `instead`.
-pub(super) fn push_replacing(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    instead: u8,
-    bad: impl Fn(u8) -> bool,
-) {
+pub(super) fn push_replacing(out: &mut Vec<u8>, bytes: &[u8], instead: u8, bad: impl Fn(u8) -> bool) {
     let start = out.len();
     out.extend_from_slice(bytes);
     for byte in out.iter_mut().skip(start) {

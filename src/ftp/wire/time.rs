@@ -15,15 +15,7 @@ const MAX_FRACTION_DIGITS: usize = 18;
 pub fn format_time(seconds: i64) -> [u8; TIME_DIGITS] {
     let date = Civil::from_unix(seconds);
     let [century, year] = [date.year / 100, date.year % 100].map(|pair| pair as u8);
-    let pairs = [
-        century,
-        year,
-        date.month,
-        date.day,
-        date.hour,
-        date.minute,
-        date.second,
-    ];
+    let pairs = [century, year, date.month, date.day, date.hour, date.minute, date.second];
     let mut out = [b'0'; TIME_DIGITS];
     for (place, pair) in out.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
         *place = [b'0' + pair / 10, b'0' + pair % 10];
@@ -49,31 +41,14 @@ pub fn parse_time(value: &[u8]) -> Option<(i64, u32)> {
     }
     let [century, year, month, day, hour, minute, second] = pairs;
     let year = u16::from(century) * 100 + u16::from(year);
-    Some((
-        Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        }
-        .to_unix()?,
-        nanos,
-    ))
+    Some((Civil { year, month, day, hour, minute, second }.to_unix()?, nanos))
 }
 
 fn parse_fraction(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty()
-        || digits.len() > MAX_FRACTION_DIGITS
-        || !digits.iter().all(u8::is_ascii_digit)
-    {
+    if digits.is_empty() || digits.len() > MAX_FRACTION_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let padded = digits
-        .iter()
-        .chain(std::iter::repeat(&b'0'))
-        .take(NANO_DIGITS);
+    let padded = digits.iter().chain(std::iter::repeat(&b'0')).take(NANO_DIGITS);
     Some(padded.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0')))
 }
 
@@ -92,10 +67,7 @@ mod tests {
             (b"19691231235959", Some((-1, 0))),
             (b"20261123012100", Some((1_795_396_860, 0))),
             (b"20261123012100.5", Some((1_795_396_860, 500_000_000))),
-            (
-                b"20261123012100.123456789987654321",
-                Some((1_795_396_860, 123_456_789)),
-            ),
+            (b"20261123012100.123456789987654321", Some((1_795_396_860, 123_456_789))),
             (b"20000229000000", Some((951_782_400, 0))),
             (b"20161231235960", Some((1_483_228_800, 0))),
             (b"20010229000000", None),
@@ -119,12 +91,7 @@ mod tests {
             (b"", None),
         ];
         for (value, expected) in table {
-            assert_eq!(
-                parse_time(value),
-                *expected,
-                "{:?}",
-                String::from_utf8_lossy(value)
-            );
+            assert_eq!(parse_time(value), *expected, "{:?}", String::from_utf8_lossy(value));
         }
         assert_eq!(&format_time(i64::MIN), b"00000101000000");
         assert_eq!(&format_time(i64::MAX), b"99991231235959");

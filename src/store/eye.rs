@@ -1,0 +1,157 @@
+//! Looks at single names of a listing: what each is, whether it is shown, and what a link is told as.
+//! It refuses to know where the names come from and in which order.
+
+use super::Store;
+use super::entry::{Entry, Kind};
+use super::error::StoreError;
+use super::listing::{Item, Selection};
+use super::path::VirtualPath;
+use super::resolve::{Miss, existing, is_link};
+use super::sys::{self, FileType, Identity, Process, Stat};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+/// Parents looked at to tell whether a link leads back up; as deep as a path of 4,096 bytes can be.
+const MAX_ANCESTORS: usize = 2048;
+
+pub(super) struct Eye {
+    pub(super) store: Arc<Store>,
+    selection: Selection,
+    process: Process,
+    /// The directory last asked about, and the identities of itself and all above it.
+    ancestors: Option<(VirtualPath, Vec<Identity>)>,
+}
+
+impl Eye {
+    pub(super) fn new(store: Arc<Store>, selection: Selection) -> Self {
+        Eye { store, selection, process: Process::now(), ancestors: None }
+    }
+
+    /// Shows what bears `name` in `directory` under the name `shown`; returns whether it is a real directory.
+    /// `path` is made only for a link.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn show(
+        &mut self,
+        directory: BorrowedFd,
+        device: u64,
+        name: &[u8],
+        kind: FileType,
+        path: impl FnOnce() -> VirtualPath,
+        shown: &[u8],
+        see: &mut impl FnMut(Item<'_>),
+    ) -> Result<bool, StoreError> {
+        // A regular file is shown whatever else is known about it. A directory may be where /proc is mounted.
+        if self.selection.names_only && kind == FileType::RegularFile {
+            see(Item::Name(shown));
+            return Ok(false);
+        }
+        let Some(stat) = existing(sys::stat_at(directory, name))? else { return Ok(false) };
+        let entry = if is_link(&stat) {
+            self.link(directory, name, &stat, &path())
+        } else if self.store.resolver.is_entry_served(directory, name, &stat, device) {
+            Some(self.store.owners.entry(&stat, &self.process))
+        } else {
+            None
+        };
+        let Some(entry) = entry else { return Ok(false) };
+        self.give(shown, &entry, see);
+        Ok(sys::kind(&stat) == FileType::Directory)
+    }
+
+    /// Shows what bears a name that is a path as typed in `directory`.
+    pub(super) fn show_typed(
+        &mut self,
+        directory: &VirtualPath,
+        typed: &[u8],
+        see: &mut impl FnMut(Item<'_>),
+    ) -> Result<(), StoreError> {
+        let path = directory.join(typed)?;
+        match self.store.clone().resolver.place(path.relative()) {
+            Ok(None) => self.show_path(typed, &path, see),
+            Ok(Some(place)) => {
+                let device = sys::identity(&sys::stat_fd(&place.directory)?).device;
+                self.show(place.directory.as_fd(), device, &place.name, FileType::Unknown, || path, typed, see)?;
+                Ok(())
+            }
+            // What vanished since the name was gathered is left out.
+            Err(Miss::Outside | Miss::Os(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(()),
+            Err(miss) => Err(miss.into()),
+        }
+    }
+
+    /// Shows what `path` leads to under another name.
+    pub(super) fn show_path(
+        &self,
+        shown: &[u8],
+        path: &VirtualPath,
+        see: &mut impl FnMut(Item<'_>),
+    ) -> Result<(), StoreError> {
+        match self.store.resolver.open_path(path.relative(), sys::PLACE) {
+            Ok((_, stat)) => self.give(shown, &self.store.owners.entry(&stat, &self.process), see),
+            Err(Miss::Os(Errno::MFILE | Errno::NFILE)) => return Err(StoreError::OutOfDescriptors),
+            // Moved away meanwhile: the rest of the listing still means what it says.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn give(&self, shown: &[u8], entry: &Entry, see: &mut impl FnMut(Item<'_>)) {
+        see(if self.selection.names_only { Item::Name(shown) } else { Item::Entry { name: shown, entry } });
+    }
+
+    /// What a link is shown as; none if it leaves the root.
+    fn link(&mut self, directory: BorrowedFd, name: &[u8], stat: &Stat, path: &VirtualPath) -> Option<Entry> {
+        match self.store.resolver.open_path(path.relative(), sys::PLACE) {
+            Err(Miss::Outside) => return None,
+            Ok((_, target)) if self.selection.follow && !self.leads_back(&target, path) => {
+                return Some(self.store.owners.entry(&target, &self.process));
+            }
+            // Shown as the link it is: dangling, circular or denied ones too, so that they can be deleted.
+            Ok(_) | Err(Miss::Os(_)) => {}
+        }
+        let target = sys::read_link_at(directory, name).ok()?;
+        let entry = self.store.owners.entry(stat, &self.process);
+        Some(Entry { kind: Kind::Symlink, target: Some(self.store.resolver.told(target)), ..entry })
+    }
+
+    /// Whether a link leads to the directory it lies in or to one above, where a client that descends never ends.
+    fn leads_back(&mut self, target: &Stat, path: &VirtualPath) -> bool {
+        if sys::kind(target) != FileType::Directory {
+            return false;
+        }
+        let listed = path.parent().unwrap_or_else(VirtualPath::root);
+        if self.ancestors.as_ref().is_none_or(|(known, _)| *known != listed) {
+            let ancestors = self.ancestors_of(&listed);
+            self.ancestors = Some((listed, ancestors));
+        }
+        self.ancestors.as_ref().is_some_and(|(_, ancestors)| ancestors.contains(&sys::identity(target)))
+    }
+
+    /// The directories above, both as the path was typed (links on the way count) and as they lie on the disk.
+    fn ancestors_of(&self, listed: &VirtualPath) -> Vec<Identity> {
+        let resolver = &self.store.resolver;
+        let mut ancestors = vec![resolver.root_identity()];
+        let mut above = Some(listed.clone());
+        while let Some(path) = above {
+            if let Ok((_, stat)) = resolver.open_path(path.relative(), sys::PLACE) {
+                ancestors.push(sys::identity(&stat));
+            }
+            above = path.parent();
+        }
+        // Only looked at, never served: where ".." leads is compared and forgotten.
+        let Ok((mut at, mut stat)) = resolver.open_path(listed.relative(), sys::PLACE_DIRECTORY) else {
+            return ancestors;
+        };
+        for _ in 0..MAX_ANCESTORS {
+            if sys::identity(&stat) == resolver.root_identity() {
+                break;
+            }
+            let parent = sys::open_at(&at, b"..", sys::PLACE_DIRECTORY).and_then(|fd| Ok((sys::stat_fd(&fd)?, fd)));
+            let Ok((next, fd)) = parent else { break };
+            ancestors.push(sys::identity(&next));
+            (at, stat) = (fd, next);
+        }
+        ancestors
+    }
+}

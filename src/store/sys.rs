@@ -1,0 +1,338 @@
+//! Every system call of the store, one thin function each; names are single components unless said otherwise.
+//! It refuses to know policy: what may be called with what is decided above.
+
+use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags};
+use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
+use rustix::io::{Errno, retry_on_intr};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) use rustix::fs::{FileType, Stat};
+
+/// Result of a bare system call.
+pub(super) type Sys<T> = Result<T, Errno>;
+
+/// A handle on a place in the tree: it can be stood on and asked about, and nothing can be read through it.
+pub(super) const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+/// The same, and it must be a directory.
+pub(super) const PLACE_DIRECTORY: OFlags = PLACE.union(OFlags::DIRECTORY);
+/// A directory whose entries are to be read.
+pub(super) const READ_DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// A file to be read. NONBLOCK and NOCTTY: a pipe must not hang us and a terminal must not adopt us before it is refused.
+pub(super) const READ_FILE: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+/// The same for writing: only to change what the inode says, where reading is denied.
+pub(super) const WRITE_FILE: OFlags =
+    OFlags::WRONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// Room for one getdents call: about a thousand entries, and small enough to live on the heap of a passing batch.
+const DIRECTORY_BUFFER: usize = 32 * 1024;
+/// sysfs as statfs(2) names it (linux/magic.h); rustix has only procfs.
+const SYSFS_MAGIC: u64 = 0x6265_6572;
+/// Bytes asked of copy_file_range at once: large enough to cost nothing, small enough that a signal gets a word in.
+const COPY_STEP: usize = 64 * 1024 * 1024;
+/// Bytes held while copying by hand.
+const COPY_BUFFER: usize = 256 * 1024;
+
+/// Which file it is, whatever its name: device and inode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// Number of the device that holds it.
+    pub device: u64,
+    /// Its number on that device.
+    pub inode: u64,
+}
+
+// The widths of Stat's fields differ between architectures; these are the only places that see them.
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn identity(stat: &Stat) -> Identity {
+    Identity { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+}
+
+/// Seconds since 1970 (negative before) and nanoseconds of the last change of content.
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn modified(stat: &Stat) -> (i64, u32) {
+    (stat.st_mtime as i64, stat.st_mtime_nsec as u32)
+}
+
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn links(stat: &Stat) -> u64 {
+    stat.st_nlink as u64
+}
+
+/// Size in bytes.
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn size(stat: &Stat) -> u64 {
+    (stat.st_size as i64).max(0) as u64
+}
+
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn mode(stat: &Stat) -> u32 {
+    stat.st_mode as u32
+}
+
+pub(super) fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Opens a path (several components) that the kernel keeps beneath `root`.
+pub(super) fn open_beneath(root: impl AsFd, path: &[u8], flags: OFlags, no_symlinks: bool) -> Sys<OwnedFd> {
+    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    if no_symlinks {
+        resolve |= ResolveFlags::NO_SYMLINKS;
+    }
+    let path = if path.is_empty() { b"." } else { path };
+    retry_on_intr(|| fs::openat2(&root, path, flags, Mode::empty(), resolve))
+}
+
+/// Opens one component, never through a link.
+pub(super) fn open_at(directory: impl AsFd, name: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+    retry_on_intr(|| fs::openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty()))
+}
+
+/// The one opening by a whole path: the root itself, at start.
+pub(super) fn open_root(path: &Path) -> Sys<OwnedFd> {
+    fs::open(path, READ_DIRECTORY, Mode::empty())?;
+    fs::open(path, PLACE_DIRECTORY, Mode::empty())
+}
+
+/// A new file for reading and writing that nobody else can read.
+pub(super) fn create_new(directory: impl AsFd, name: &[u8]) -> Sys<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    retry_on_intr(|| fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR)).map(File::from)
+}
+
+pub(super) fn stat_fd(fd: impl AsFd) -> Sys<Stat> {
+    fs::fstat(fd)
+}
+
+/// What the name itself is; a link is a link.
+pub(super) fn stat_at(directory: impl AsFd, name: &[u8]) -> Sys<Stat> {
+    fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)
+}
+
+/// Where a link that was opened as a place leads.
+pub(super) fn read_link(link: impl AsFd) -> Sys<Vec<u8>> {
+    fs::readlinkat(link, "", Vec::new()).map(|text| text.into_bytes())
+}
+
+/// Where the link of that name leads.
+pub(super) fn read_link_at(directory: impl AsFd, name: &[u8]) -> Sys<Vec<u8>> {
+    fs::readlinkat(directory, name, Vec::new()).map(|text| text.into_bytes())
+}
+
+/// Whether it lies on procfs or sysfs, which are the kernel's and never served.
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn is_kernel_made(fd: impl AsFd) -> bool {
+    fs::fstatfs(fd).is_ok_and(|it| it.f_type == fs::PROC_SUPER_MAGIC || it.f_type as u64 == SYSFS_MAGIC)
+}
+
+/// The same for a path, for the sweep that walks by names.
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn is_kernel_made_path(path: &Path) -> bool {
+    fs::statfs(path).is_ok_and(|it| it.f_type == fs::PROC_SUPER_MAGIC || it.f_type as u64 == SYSFS_MAGIC)
+}
+
+pub(super) fn may_search(directory: impl AsFd) -> Sys<()> {
+    fs::accessat(directory, ".", Access::EXEC_OK, AtFlags::EACCESS)
+}
+
+/// Whether this process may write the file of that name. Callers know that it is no link.
+pub(super) fn may_write(directory: impl AsFd, name: &[u8]) -> Sys<()> {
+    fs::accessat(directory, name, Access::WRITE_OK, AtFlags::EACCESS)
+}
+
+/// The file will be read from front to back; only a hint, so a refusal is no matter.
+pub(super) fn advise_sequential(file: &File) {
+    let _ = fs::fadvise(file, 0, None, Advice::Sequential);
+}
+
+pub(super) fn unlink(directory: impl AsFd, name: &[u8]) -> Sys<()> {
+    fs::unlinkat(directory, name, AtFlags::empty())
+}
+
+pub(super) fn remove_directory(directory: impl AsFd, name: &[u8]) -> Sys<()> {
+    fs::unlinkat(directory, name, AtFlags::REMOVEDIR)
+}
+
+pub(super) fn make_directory(directory: impl AsFd, name: &[u8], mode: u32) -> Sys<()> {
+    fs::mkdirat(directory, name, Mode::from_raw_mode(mode))
+}
+
+pub(super) fn rename(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8]) -> Sys<()> {
+    fs::renameat(from, old, to, new)
+}
+
+/// A rename that refuses a taken name. File systems without the flag get a look before the leap.
+pub(super) fn rename_new(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8]) -> Sys<()> {
+    match fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => match stat_at(&to, new) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => fs::renameat(from, old, to, new),
+            Err(errno) => Err(errno),
+        },
+        result => result,
+    }
+}
+
+/// Sets the time of the last change and leaves that of the last access; a link is never followed.
+pub(super) fn set_modified(directory: impl AsFd, name: &[u8], seconds: i64, nanoseconds: u32) -> Sys<()> {
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+    };
+    fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+pub(super) fn set_permissions(file: impl AsFd, permissions: u32) -> Sys<()> {
+    fs::fchmod(file, Mode::from_raw_mode(permissions))
+}
+
+/// Gives the file to another owner where we may.
+pub(super) fn set_owner(file: impl AsFd, uid: u32, gid: u32) -> Sys<()> {
+    // The largest number means "leave as it is" to the kernel, and to rustix a broken promise.
+    if uid == u32::MAX || gid == u32::MAX {
+        return Err(Errno::INVAL);
+    }
+    fs::fchown(file, Some(fs::Uid::from_raw(uid)), Some(fs::Gid::from_raw(gid)))
+}
+
+/// Takes the lock that says "its writer lives". Ok(false): someone else holds it.
+pub(super) fn try_lock(file: impl AsFd) -> Sys<bool> {
+    match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Bytes that an ordinary user can still write here.
+pub(super) fn free_bytes(fd: impl AsFd) -> Sys<u64> {
+    fs::fstatvfs(fd).map(|it| it.f_bavail.saturating_mul(it.f_frsize))
+}
+
+/// Writes some of non-empty `bytes` at `offset`; returns how many, at least one.
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> Sys<usize> {
+    match retry_on_intr(|| rustix::io::pwrite(file, bytes, offset))? {
+        // A file system that takes nothing and says no error has no room.
+        0 => Err(Errno::NOSPC),
+        written => Ok(written),
+    }
+}
+
+pub(super) fn truncate(file: &File, size: u64) -> Sys<()> {
+    retry_on_intr(|| fs::ftruncate(file, size))
+}
+
+/// Forces the content to the disk.
+pub(super) fn sync(file: &File) -> Sys<()> {
+    retry_on_intr(|| fs::fdatasync(file))
+}
+
+/// Copies the first `size` bytes of one file over the beginning of another, sharing blocks where the file system can.
+/// Returns the bytes copied: fewer where the source is shorter by now.
+pub(super) fn copy_prefix(from: &File, to: &File, size: u64) -> Sys<u64> {
+    if fs::ioctl_ficlone(to, from).is_ok() {
+        truncate(to, size)?;
+        return Ok(size);
+    }
+    let mut done = 0;
+    while done < size {
+        let step = usize::try_from(size - done).unwrap_or(COPY_STEP).min(COPY_STEP);
+        let (mut source, mut target) = (done, done);
+        match retry_on_intr(|| fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), step)) {
+            Ok(0) => return Ok(done),
+            Ok(copied) => done += copied as u64,
+            Err(Errno::NOSYS | Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM) => {
+                return copy_by_hand(from, to, done, size);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(done)
+}
+
+fn copy_by_hand(from: &File, to: &File, mut done: u64, size: u64) -> Sys<u64> {
+    let mut buffer = vec![0; COPY_BUFFER];
+    while done < size {
+        let step = usize::try_from(size - done).unwrap_or(COPY_BUFFER).min(COPY_BUFFER);
+        match retry_on_intr(|| rustix::io::pread(from, &mut buffer[..step], done))? {
+            0 => break,
+            read => {
+                let mut written = 0;
+                while written < read {
+                    written += write_at(to, &buffer[written..read], done + written as u64)?;
+                }
+                done += read as u64;
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Reads names from where the directory's descriptor stands, "." and ".." left out. Once `see` says that it has enough,
+/// reading stops where no name is lost. Returns whether more may come.
+pub(super) fn read_names(directory: impl AsFd, mut see: impl FnMut(&[u8], FileType) -> bool) -> Sys<bool> {
+    let mut buffer = Vec::with_capacity(DIRECTORY_BUFFER);
+    let mut names = RawDir::new(directory.as_fd(), buffer.spare_capacity_mut());
+    let mut enough = false;
+    while let Some(entry) = names.next() {
+        let entry = match entry {
+            // The directory was removed while it was read: it has no more entries.
+            Err(Errno::NOENT) => return Ok(false),
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            enough |= see(name, entry.file_type());
+        }
+        if enough && names.is_buffer_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Who this process is to the file system: effective user, and effective and supplementary groups.
+pub(super) struct Process {
+    user: u32,
+    groups: Vec<u32>,
+}
+
+impl Process {
+    pub(super) fn now() -> Self {
+        let mut groups = vec![rustix::process::getegid().as_raw()];
+        groups.extend(rustix::process::getgroups().unwrap_or_default().into_iter().map(|group| group.as_raw()));
+        Process { user: rustix::process::geteuid().as_raw(), groups }
+    }
+
+    /// What the permission bits grant us: four for reading, two for writing, one for searching. Only the bits are asked:
+    /// access lists, mount options and capabilities are not, so this advises and does not decide.
+    pub(super) fn granted(&self, stat: &Stat) -> u32 {
+        let bits = mode(stat);
+        if self.user == 0 {
+            let directory = kind(stat) == FileType::Directory;
+            return if directory || bits & 0o111 != 0 { 0o7 } else { 0o6 };
+        }
+        if stat.st_uid == self.user {
+            bits >> 6 & 0o7
+        } else if self.groups.contains(&stat.st_gid) {
+            bits >> 3 & 0o7
+        } else {
+            bits & 0o7
+        }
+    }
+}
+
+/// The account's name, asked of the system's user database.
+pub(super) fn user_name(uid: u32) -> Option<Arc<str>> {
+    nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name.into())
+}
+
+/// The group's name, asked of the system's group database.
+pub(super) fn group_name(gid: u32) -> Option<Arc<str>> {
+    nix::unistd::Group::from_gid(gid.into()).ok().flatten().map(|group| group.name.into())
+}
