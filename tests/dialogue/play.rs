@@ -18,6 +18,8 @@ struct Guest {
     listener: Option<TcpListener>,
     data: Option<TcpStream>,
     reply: Reply,
+    /// The port that the last 227 or 229 named.
+    port: Option<u16>,
     received: Vec<u8>,
 }
 
@@ -132,6 +134,9 @@ impl<'a> Play<'a> {
         if !codes.split('/').any(|code| code == reply.code.to_string()) {
             return Err(format!("expected {codes}, got {}", reply.shown()));
         }
+        if matches!(reply.code, 227 | 229) {
+            self.guest().port = client::port_of(&reply);
+        }
         self.guest().reply = reply;
         self.says(text, true)
     }
@@ -158,7 +163,7 @@ impl<'a> Play<'a> {
                 Ok(())
             }
             "connect" => {
-                let port = client::port_of(&self.guest().reply).ok_or("the last reply names no port")?;
+                let port = self.guest().port.ok_or("no reply has named a port")?;
                 self.guest().data = Some(client::connect(SocketAddr::new(self.server.ip(), port))?);
                 Ok(())
             }
@@ -169,7 +174,7 @@ impl<'a> Play<'a> {
             }
             "accept" => self.accept(),
             "refused" => {
-                let port = client::port_of(&self.guest().reply).ok_or("the last reply names no port")?;
+                let port = self.guest().port.ok_or("no reply has named a port")?;
                 let mut data = client::connect(SocketAddr::new(self.server.ip(), port))?;
                 refused(&mut data)
             }
