@@ -3,5 +3,8 @@
 /// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
 mod server;
 
+/// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
+mod clients;
+
 /// Dialogues as data, played against a server over IPv4 and IPv6.
 mod dialogue;

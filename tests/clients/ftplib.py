@@ -1,0 +1,151 @@
+"""Does FTP steps with Python's ftplib: HOST PORT USER PASSWORD passive|active, steps on standard input.
+
+A step is a line: a word and its arguments, separated by tabs. Any failure ends the script with a traceback.
+"""
+
+import ftplib
+import io
+import os
+import sys
+
+host, port, user, password, mode = sys.argv[1:]
+sys.stdin.reconfigure(encoding="utf-8", newline="\n")
+sys.stdout.reconfigure(encoding="utf-8")
+
+
+def listing(ftp, folder):
+    """NLST and MLSD name the same things, but that only MLSD has hidden ones; both are printed."""
+    names = ftp.nlst(folder) if folder else ftp.nlst()
+    names = [name.rsplit("/", 1)[-1] for name in names]
+    facts = dict(ftp.mlsd(folder))
+    known = {name for name, fact in facts.items() if fact["type"] in ("file", "dir")}
+    assert {name for name in known if not name.startswith(".")} == {
+        name for name in names if not name.startswith(".")
+    }, (names, facts)
+    ftp.retrlines("LIST " + folder if folder else "LIST")
+    print("\n".join(names))
+
+
+def get(ftp, remote, local):
+    with open(local, "wb") as file:
+        ftp.retrbinary("RETR " + remote, file.write)
+    ftp.voidcmd("TYPE I")
+    assert ftp.size(remote) == os.path.getsize(local)
+
+
+def put(ftp, local, remote):
+    with open(local, "rb") as file:
+        ftp.storbinary("STOR " + remote, file)
+
+
+def reget(ftp, remote, local):
+    with open(local, "ab") as file:
+        ftp.retrbinary("RETR " + remote, file.write, rest=file.tell())
+
+
+def reput(ftp, local, remote):
+    ftp.voidcmd("TYPE I")
+    have = ftp.size(remote)
+    with open(local, "rb") as file:
+        file.seek(have)
+        ftp.storbinary("STOR " + remote, file, rest=have)
+
+
+def append(ftp, local, remote):
+    with open(local, "rb") as file:
+        ftp.storbinary("APPE " + remote, file)
+
+
+def mkdir(ftp, path):
+    """The 257 reply quotes the path; ftplib undoes the doubled quotes, and must get what it gave."""
+    made = ftp.mkd(path)
+    assert made == "/" + path, (made, path)
+
+
+def walk_folders(ftp):
+    for name in ["a b", 'q"u"o', "日本", " lead", "trail ", "[x]"]:
+        ftp.mkd(name)
+        ftp.cwd(name)
+        assert ftp.pwd() == "/" + name, (ftp.pwd(), name)
+        assert ftp.nlst() == []
+        ftp.cwd("..")
+        assert ftp.pwd() == "/"
+        ftp.rmd(name)
+
+
+def text(ftp):
+    lines = []
+    ftp.retrlines("RETR text", lines.append)
+    assert lines == ["one", "two", "", "three"], lines
+    data = bytearray()
+    ftp.voidcmd("TYPE A")
+    with ftp.transfercmd("RETR text") as conn:
+        while block := conn.recv(8192):
+            data += block
+    ftp.voidresp()
+    assert data == b"one\r\ntwo\r\n\r\nthree", data
+    ftp.storlines("STOR stored text", io.BytesIO(b"uno\ndos\n"))
+
+
+def abort(ftp, size):
+    """ABOR as urgent data while much is unread: the session lives on."""
+    ftp.voidcmd("TYPE I")
+    with ftp.transfercmd("RETR big") as conn:
+        assert conn.recv(1000)
+        reply = ftp.abort()
+    assert reply[:3] in ("426", "225", "226"), reply
+    if reply[:3] == "426":
+        reply = ftp.voidresp()
+        assert reply[:3] == "226", reply
+    assert ftp.size("big") == size
+    assert ftp.sendcmd("NOOP").startswith("200")
+
+
+def refused(call, *args):
+    try:
+        answer = call(*args)
+    except ftplib.error_perm:
+        return
+    raise AssertionError((call, args, answer))
+
+
+def everything(ftp, size):
+    listing(ftp, "")
+    walk_folders(ftp)
+    text(ftp)
+    abort(ftp, int(size))
+    refused(ftp.cwd, "absent")
+    refused(ftp.size, "absent")
+    refused(ftp.sendcmd, "MDTM absent")
+    refused(lambda: list(ftp.mlsd("absent")))
+    assert ftp.sendcmd("MDTM big")[:3] == "213"
+    for command in ["SYST", "HELP", "STAT", "FEAT"]:
+        assert ftp.sendcmd(command)[0] == "2", command
+    for bad in ["anonymous", user]:
+        with ftplib.FTP() as other:
+            other.connect(host, int(port), timeout=30)
+            refused(other.login, bad, "wrong")
+
+
+DEEDS = {
+    "list": listing,
+    "get": get,
+    "put": put,
+    "reget": reget,
+    "reput": reput,
+    "append": append,
+    "rename": lambda ftp, source, target: ftp.rename(source, target),
+    "delete": lambda ftp, path: ftp.delete(path),
+    "mkdir": mkdir,
+    "rmdir": lambda ftp, path: ftp.rmd(path),
+    "everything": everything,
+}
+
+with ftplib.FTP(encoding="utf-8") as session:
+    session.set_debuglevel(1)
+    session.connect(host, int(port), timeout=30)
+    session.login(user, password)
+    session.set_pasv(mode == "passive")
+    for line in sys.stdin:
+        word, *arguments = line.rstrip("\n").split("\t")
+        DEEDS[word](session, *arguments)

@@ -1,0 +1,159 @@
+//! rclone: it keeps trees equal by MLSD, SIZE and MFMT, over several sessions at once.
+
+use std::fs;
+
+use super::suite::{on_disk, suite};
+use super::{Client, Desk, Driver, Report, Road, Step, make_content};
+use crate::server::{PASSWORD, USER};
+
+struct Rclone;
+
+suite!(Rclone; downloads, uploads, names, directories, roads, refusals);
+
+/// `copy` takes a tree up, `check --download` finds it equal, `sync` makes the server follow what changed.
+#[test]
+fn keeps_trees_equal() {
+    let Some(desk) = Desk::open(&Rclone) else {
+        return;
+    };
+    let files = [
+        "top",
+        "a b/[br]{x}~.txt",
+        "a b/日本/é",
+        "a b/日本/-dash",
+        "deep/er/est",
+    ];
+    for (index, file) in files.iter().enumerate() {
+        let path = desk.local(&format!("tree/{file}"));
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
+        fs::write(path, make_content(index as u64, 50_000 * index)).expect("files can be written");
+    }
+    let run = |words: &[&str]| {
+        let report = rclone(&desk).args(words.to_vec()).run();
+        assert!(report.ok, "{}", report.text);
+        report
+    };
+    let report = run(&["copy", "--transfers", "4", "tree", "t:up"]);
+    for (index, file) in files.iter().enumerate() {
+        desk.expect_disk(
+            &format!("up/{file}"),
+            &make_content(index as u64, 50_000 * index),
+            &report,
+        );
+    }
+    run(&["check", "--download", "tree", "t:up"]);
+
+    fs::remove_dir_all(desk.local("tree/deep")).expect("it was just planted");
+    desk.write_local("tree/top", b"changed");
+    let report = run(&["sync", "-v", "tree", "t:up"]);
+    desk.expect_disk("up/top", b"changed", &report);
+    assert!(!desk.disk("up/deep").exists(), "{}", report.text);
+    // The times that MFMT set and MLSD told are what makes rclone leave the other files alone.
+    assert!(
+        report.text.contains("Copied (replaced existing)"),
+        "{}",
+        report.text
+    );
+    assert_eq!(
+        report.text.matches(": Copied").count(),
+        1,
+        "only what changed travels\n{}",
+        report.text
+    );
+
+    run(&["sync", "t:up", "home"]);
+    run(&["check", "tree", "home"]);
+    run(&["purge", "t:up"]);
+    assert!(on_disk(&desk, "").is_empty());
+}
+
+/// `cat --offset --count` is REST and an early close.
+#[test]
+fn reads_a_part() {
+    let Some(desk) = Desk::open(&Rclone) else {
+        return;
+    };
+    let letters: String = (0..100_000)
+        .map(|index| char::from(b'a' + (index % 23) as u8))
+        .collect();
+    desk.write_disk("text", letters.as_bytes());
+    let report = rclone(&desk)
+        .args(["cat", "--offset", "50000", "--count", "1000", "t:text"])
+        .run();
+    assert!(
+        report.ok && report.text.starts_with(&letters[50_000..51_000]),
+        "{}",
+        report.text
+    );
+}
+
+impl Driver for Rclone {
+    fn programs(&self) -> &'static [&'static str] {
+        &["rclone"]
+    }
+
+    /// It has no active mode.
+    fn roads(&self) -> &'static [Road] {
+        &[Road::Passive, Road::Pasv, Road::PassiveV6]
+    }
+
+    fn perform(&self, desk: &Desk, steps: &[Step]) -> Report {
+        let mut all = Report {
+            ok: true,
+            text: String::new(),
+        };
+        for step in steps {
+            let at = |path: &str| format!("t:{path}");
+            let words = match *step {
+                Step::List(folder) => vec!["lsf".to_owned(), at(folder)],
+                Step::Get { remote, local } => {
+                    vec!["copyto".to_owned(), at(remote), local.to_owned()]
+                }
+                Step::Put { local, remote } => {
+                    vec!["copyto".to_owned(), local.to_owned(), at(remote)]
+                }
+                Step::Rename { from, to } => vec!["moveto".to_owned(), at(from), at(to)],
+                Step::Delete(path) => vec!["deletefile".to_owned(), at(path)],
+                Step::MakeDir(path) => vec!["mkdir".to_owned(), at(path)],
+                Step::RemoveDir(path) => vec!["rmdir".to_owned(), at(path)],
+                Step::ResumeGet { .. } | Step::ResumePut { .. } | Step::Append { .. } => {
+                    unreachable!("rclone always transfers whole files: {step:?}")
+                }
+            };
+            let report = rclone(desk).args(words).run();
+            all.ok &= report.ok;
+            all.text += &report.text;
+        }
+        all
+    }
+}
+
+/// rclone with a remote `t:` made of environment variables, and one try, because a second would hide a failure.
+fn rclone(desk: &Desk) -> Client {
+    let obscured = desk.client("rclone").args(["obscure", PASSWORD]).run().text;
+    let obscured = obscured.lines().next().unwrap_or_default().to_owned();
+    let no_epsv = if desk.road == Road::Pasv {
+        "true"
+    } else {
+        "false"
+    };
+    desk.client("rclone")
+        .args([
+            "--retries",
+            "1",
+            "--low-level-retries",
+            "1",
+            "--contimeout",
+            "30s",
+            "--timeout",
+            "60s",
+        ])
+        .env("RCLONE_CONFIG_T_TYPE", "ftp")
+        .env("RCLONE_CONFIG_T_HOST", &desk.host())
+        .env("RCLONE_CONFIG_T_PORT", &desk.port())
+        .env("RCLONE_CONFIG_T_USER", USER)
+        .env("RCLONE_CONFIG_T_PASS", &obscured)
+        .env("RCLONE_CONFIG_T_DISABLE_EPSV", no_epsv)
+        // By default it writes a trailing space as another character; here names travel as they are.
+        .env("RCLONE_CONFIG_T_ENCODING", "Slash,Dot")
+}
