@@ -3,6 +3,9 @@
 /// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
 mod server;
 
+/// Attacks, one bound each: the server stays up and goes on serving honest clients.
+mod abuse;
+
 /// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
 mod clients;
 
