@@ -28,7 +28,7 @@ fn assert_serves(server: &Process) {
 }
 
 /// Asks again and again until it is so.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "in vain: {what}");

@@ -91,22 +91,34 @@ fn a_thousand_sessions_at_once() {
 fn out_of_descriptors_is_said_and_survived() {
     // The limit leaves places for 144 sessions; each upload takes four descriptors, so fewer than a hundred use them up.
     let server = Process::starved(400, &["--max-per-ip", "1000", "--data-timeout", "1s"]);
+    let starved = || server.log().contains("cannot accept");
     let mut busy = Vec::new();
-    while busy.len() < 144 {
-        let Ok(mut control) = Control::anonymous(server.address()) else { break };
-        let Ok(data) = control.passive() else { break };
-        let reply = control.ask(&format!("STOR up{}", busy.len())).unwrap();
-        let stored = reply.code == 150;
-        busy.push((control, data));
-        if !stored {
-            break;
-        }
+    while busy.len() < 144 && !starved() {
+        let control = Control::connect(server.address()).unwrap();
+        control.stream().set_nonblocking(true).unwrap();
+        eventually("a newcomer is greeted, or there is no descriptor for one", || {
+            starved() || control.stream().peek(&mut [0]).is_ok()
+        });
+        control.stream().set_nonblocking(false).unwrap();
+        let upload = if starved() { None } else { begin_upload(control, busy.len()) };
+        let Some(upload) = upload else { break };
+        busy.push(upload);
     }
     assert!(busy.len() < 144, "400 descriptors were enough for 144 uploads");
     // Newcomers, who must wait: the last descriptors go.
     let waiting: Vec<_> = (0..8).map(|_| connect(server.address()).unwrap()).collect();
-    eventually("the log says that descriptors have run out", || server.log().contains("cannot accept"));
+    eventually("the log says that descriptors have run out", starved);
     drop((busy, waiting));
     eventually("it recovers", || Control::anonymous(server.address()).is_ok());
     assert_serves(&server);
+}
+
+/// Logs in and begins an upload. None: there was no descriptor left for it.
+fn begin_upload(mut control: Control, number: usize) -> Option<(Control, TcpStream)> {
+    control.expect(220).ok()?;
+    control.tell("USER anonymous", 331).ok()?;
+    control.tell("PASS x", 230).ok()?;
+    let data = control.passive().ok()?;
+    control.tell(&format!("STOR up{number}"), 150).ok()?;
+    Some((control, data))
 }
