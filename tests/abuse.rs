@@ -1,6 +1,8 @@
 //! Attacks, one bound each: what a stranger may try, and that the server stays within its means and goes on serving
 //! honest clients. Traffic is loopback's, bounded in count and time.
 
+/// What is cheap to ask and dear to answer.
+mod costly;
 /// Many clients at once, and more than there is room for.
 mod crowds;
 /// Data connections that stall, come late, come from elsewhere or never come.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::abuse::process::{Place, Process, command, program};
-use crate::dialogue::client::{Control, PATIENCE, read_all};
+use crate::dialogue::client::{Control, PATIENCE, port_of, read_all};
 use crate::server::{PASSWORD, reap};
 
 /// Runs gftp to its end, which must come soon.
@@ -58,7 +58,7 @@ fn mistakes_are_one_line_that_says_what_to_type() {
     assert_mistake(&["serve", "--root", "/no/such/folder"], &["/no/such/folder", "folder"]);
     assert_mistake(&["serve", "--root", file], &[file, "folder"]);
     assert_mistake(&serve(&["--anonimous", "read"]), &["--anonimous", "--anonymous"]);
-    assert_mistake(&serve(&["--anonymous", "maybe"]), &["maybe"]);
+    assert_mistake(&serve(&["--anonymous", "maybe"]), &["--anonymous", "off, read or write"]);
     assert_mistake(&serve(&["--anonymous"]), &["--anonymous"]);
     assert_mistake(&serve(&["--idle", "soon"]), &["soon", "30s"]);
     assert_mistake(&serve(&["--passive-ports", "9-1"]), &["50000-50010"]);
@@ -165,6 +165,25 @@ fn the_ready_line_says_what_where_to_whom_and_how_to_try() {
     });
     let both = command(&root, &["--port", "0", "--user", "alice", "--anonymous", "read"]);
     first_line(both, |line| assert!(line.contains("anyone (reading only) and alice (reading and writing)"), "{line}"));
+}
+
+/// One listener for both families: an IPv4 client of it is an IPv4 client, PASV and all.
+#[test]
+fn an_address_may_stand_for_both_families() {
+    let place = Place::new();
+    let root = place.root();
+    first_line(command(&root, &["--port", "0", "--listen", "::"]), |line| {
+        let port = line.split("[::]:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        for (host, passive) in [("127.0.0.1", "PASV"), ("127.0.0.1", "EPSV"), ("[::1]", "EPSV")] {
+            let mut control = Control::anonymous(format!("{host}:{port}").parse().unwrap()).unwrap();
+            let reply = control.ask(passive).unwrap();
+            let data = port_of(&reply).unwrap_or_else(|| panic!("{passive} from {host}: {}", reply.shown()));
+            let mut data = TcpStream::connect(format!("{host}:{data}")).unwrap();
+            control.tell("NLST", 150).unwrap();
+            read_all(&mut data).unwrap();
+            control.expect(226).unwrap();
+        }
+    });
 }
 
 #[test]

@@ -80,14 +80,50 @@ fn perform(script: &Script, server: &Server, family: Family) -> Result<(), (usiz
 fn every_verb_of_help_is_in_a_transcript() {
     let server = Server::start_with(&["--anonymous", "read"]);
     let mut control = Control::greeted(server.address()).unwrap();
-    let help = control.tell("HELP", 214).unwrap();
-    let [_, names @ .., _] = help.lines.as_slice() else { panic!("HELP has several lines") };
-    let names: BTreeSet<String> =
-        names.iter().flat_map(|line| String::from_utf8_lossy(line).split_whitespace().map(String::from).collect::<Vec<_>>()).collect();
-    assert!(names.len() > 30, "HELP names too few: {names:?}");
+    let names = verbs(&mut control);
     let said: BTreeSet<String> = files().iter().flat_map(|path| said(&text(path))).collect();
     let missing: Vec<_> = names.difference(&said).collect();
     assert!(missing.is_empty(), "no transcript says {missing:?}");
+}
+
+/// What HELP says of a verb's argument is what the verb does; and a stranger may use those that are for strangers only.
+#[test]
+fn every_verb_keeps_what_help_says() {
+    const FOR_STRANGERS: [&str; 13] =
+        ["USER", "PASS", "ACCT", "REIN", "QUIT", "STAT", "ABOR", "OPTS", "CLNT", "FEAT", "HELP", "SYST", "NOOP"];
+    let server = Server::start_with(&["--anonymous", "read"]);
+    let mut stranger = Control::greeted(server.address()).unwrap();
+    for name in verbs(&mut stranger) {
+        let usage = stranger.tell(&format!("HELP {name}"), 214).unwrap().shown();
+        assert!(usage.starts_with(&format!("214 {name}")), "HELP {name}: {usage}");
+        if !FOR_STRANGERS.contains(&name.as_str()) {
+            stranger.tell(&name, 530).unwrap();
+            stranger.tell(&format!("{name} x"), 530).unwrap();
+        }
+        let mut guest = Control::anonymous(server.address()).unwrap();
+        let usage = usage.split(':').next().unwrap_or_default();
+        // HELP SITE tells of what stands behind SITE, as RFC 959 §4.1.3 wants it.
+        if name == "SITE" {
+            continue;
+        }
+        if !usage.contains('<') {
+            guest.tell(&format!("{name} x"), 501).unwrap();
+        } else if !usage.contains('[') || usage.find('<') < usage.find('[') {
+            guest.tell(&name, 501).unwrap();
+            guest.tell(&format!("{name} "), 501).unwrap();
+        }
+        assert_ne!(guest.ask(&format!("{} x", name.to_lowercase())).unwrap().code, 500, "{name} in small letters");
+    }
+}
+
+/// The verbs of HELP.
+fn verbs(control: &mut Control) -> BTreeSet<String> {
+    let help = control.tell("HELP", 214).unwrap();
+    let [_, names @ .., _] = help.lines.as_slice() else { panic!("HELP has several lines") };
+    let text = String::from_utf8(names.join(&b' ')).unwrap();
+    let names: BTreeSet<_> = text.split_whitespace().map(String::from).collect();
+    assert!(names.len() > 30, "HELP names too few: {names:?}");
+    names
 }
 
 /// A word that the README does not explain is a word nobody will use.
