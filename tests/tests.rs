@@ -3,5 +3,17 @@
 /// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
 mod server;
 
+/// Attacks, one bound each: the server stays up and goes on serving honest clients.
+mod abuse;
+
 /// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
 mod clients;
+
+/// What is typed, what a mistake is answered, and what stands in the log.
+mod command_line;
+
+/// Dialogues as data, played against a server over IPv4 and IPv6.
+mod dialogue;
+
+/// The rules of the house (ARCHITECTURE.md) that a program can see, checked over the source text.
+mod house;

@@ -1,0 +1,51 @@
+//! Attacks, one bound each: what a stranger may try, and that the server stays within its means and goes on serving
+//! honest clients. Traffic is loopback's, bounded in count and time.
+
+/// What is cheap to ask and dear to answer.
+mod costly;
+/// Many clients at once, and more than there is room for.
+mod crowds;
+/// Data connections that stall, come late, come from elsewhere or never come.
+mod data;
+/// Signals, lost clients and killed servers.
+mod end;
+/// The control connection: endless lines, noise, floods.
+mod lines;
+/// Paths and links that lead out of the served folder.
+mod paths;
+/// A server that may be measured, starved, killed and started again.
+pub mod process;
+
+use crate::dialogue::client::{Control, PATIENCE, Reply, read_all};
+use process::Process;
+
+/// An honest client is served: it logs in and lists.
+fn assert_serves(server: &Process) {
+    let mut control = Control::anonymous(server.address()).expect("an honest client gets in");
+    let mut data = control.passive().expect("and gets a data connection");
+    control.tell("NLST", 150).expect("and lists");
+    read_all(&mut data).expect("and the listing comes");
+    control.expect(226).expect("and ends well");
+    control.tell("QUIT", 221).expect("and leaves");
+}
+
+/// Asks again and again until it is so.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "in vain: {what}");
+        // The processor is shared with the server that is waited for.
+        std::thread::yield_now();
+    }
+}
+
+/// Logs in, TYPE I.
+fn guest(server: &Process) -> Control {
+    let mut control = Control::anonymous(server.address()).expect("a guest gets in");
+    control.tell("TYPE I", 200).expect("TYPE I");
+    control
+}
+
+fn is_refusal(reply: &Reply) -> bool {
+    (400..600).contains(&reply.code)
+}

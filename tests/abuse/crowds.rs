@@ -1,0 +1,124 @@
+//! Crowds: many sessions at once, sessions that leave at once, and more than there is room or descriptors for.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Barrier;
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+
+use super::process::Process;
+use super::{assert_serves, eventually, guest};
+use crate::dialogue::client::{Control, PATIENCE, connect, read_all, reset};
+
+#[test]
+fn a_thousand_come_and_leave_at_once() {
+    let server = Process::start(&[]);
+    assert_serves(&server);
+    let (descriptors, memory) = (server.descriptors(), server.memory());
+    for number in 0..1000 {
+        let stream = connect(server.address()).unwrap();
+        // Every other one slams the door.
+        if number % 2 == 0 {
+            reset(stream).unwrap();
+        }
+    }
+    assert_serves(&server);
+    eventually("descriptors are given back", || server.descriptors() <= descriptors + 2);
+    let grown = server.memory().saturating_sub(memory);
+    assert!(grown < 16 * 1024, "a thousand visitors left {grown} KiB behind");
+}
+
+#[test]
+fn a_full_house_says_so_and_recovers() {
+    let server = Process::start(&["--max-sessions", "2"]);
+    let (first, _second) = (guest(&server), guest(&server));
+    let mut third = Control::connect(server.address()).unwrap();
+    let reply = third.expect(421).unwrap();
+    assert!(reply.shown().contains('2'), "no reason in {}", reply.shown());
+    third.closed().unwrap();
+    drop(first);
+    eventually("a place becomes free", || Control::anonymous(server.address()).is_ok());
+}
+
+#[test]
+fn one_address_does_not_take_all_places() {
+    let server = Process::start(&["--max-per-ip", "2"]);
+    let _guests = (guest(&server), guest(&server));
+    let mut third = Control::connect(server.address()).unwrap();
+    let reply = third.expect(421).unwrap();
+    assert!(reply.shown().contains('2'), "no reason in {}", reply.shown());
+    third.closed().unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::from([127, 0, 0, 2]), 0)).into()).unwrap();
+    socket.connect_timeout(&server.address().into(), PATIENCE).unwrap();
+    let mut neighbour = TcpStream::from(socket);
+    let mut greeting = [0; 4];
+    let count = crate::dialogue::client::read_by(&mut neighbour, &mut greeting, Instant::now() + PATIENCE).unwrap();
+    assert_eq!(&greeting[..count], b"220 ", "another address is turned away");
+}
+
+#[test]
+fn a_thousand_sessions_at_once() {
+    const CLIENTS: usize = 8;
+    const EACH: usize = 125;
+    let server = Process::start(&["--max-per-ip", "2000"]);
+    std::fs::write(server.root().join("f"), b"x").unwrap();
+    let all_in = Barrier::new(CLIENTS);
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut sessions: Vec<_> = (0..EACH).filter_map(|_| Control::anonymous(server.address()).ok()).collect();
+                // First everyone is in, then everyone lists.
+                all_in.wait();
+                assert_eq!(sessions.len(), EACH, "not everyone got in");
+                for control in &mut sessions {
+                    let mut data = control.passive().unwrap();
+                    control.tell("NLST", 150).unwrap();
+                    assert_eq!(read_all(&mut data).unwrap(), b"f\r\n");
+                    control.expect(226).unwrap();
+                }
+                all_in.wait();
+                for control in &mut sessions {
+                    control.tell("QUIT", 221).unwrap();
+                }
+            });
+        }
+    });
+    assert_serves(&server);
+}
+
+#[test]
+fn out_of_descriptors_is_said_and_survived() {
+    // The limit leaves places for 144 sessions; each upload takes four descriptors, so fewer than a hundred use them up.
+    let server = Process::starved(400, &["--max-per-ip", "1000", "--data-timeout", "1s"]);
+    let starved = || server.log().contains("cannot accept");
+    let mut busy = Vec::new();
+    while busy.len() < 144 && !starved() {
+        let control = Control::connect(server.address()).unwrap();
+        control.stream().set_nonblocking(true).unwrap();
+        eventually("a newcomer is greeted, or there is no descriptor for one", || {
+            starved() || control.stream().peek(&mut [0]).is_ok()
+        });
+        control.stream().set_nonblocking(false).unwrap();
+        let upload = if starved() { None } else { begin_upload(control, busy.len()) };
+        let Some(upload) = upload else { break };
+        busy.push(upload);
+    }
+    assert!(busy.len() < 144, "400 descriptors were enough for 144 uploads");
+    // Newcomers, who must wait: the last descriptors go.
+    let waiting: Vec<_> = (0..8).map(|_| connect(server.address()).unwrap()).collect();
+    eventually("the log says that descriptors have run out", starved);
+    drop((busy, waiting));
+    eventually("it recovers", || Control::anonymous(server.address()).is_ok());
+    assert_serves(&server);
+}
+
+/// Logs in and begins an upload. None: there was no descriptor left for it.
+fn begin_upload(mut control: Control, number: usize) -> Option<(Control, TcpStream)> {
+    control.expect(220).ok()?;
+    control.tell("USER anonymous", 331).ok()?;
+    control.tell("PASS x", 230).ok()?;
+    let data = control.passive().ok()?;
+    control.tell(&format!("STOR up{number}"), 150).ok()?;
+    Some((control, data))
+}

@@ -1,0 +1,280 @@
+//! Data connections under attack: stalled, late, missing, from elsewhere, in masses.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+
+use super::process::Process;
+use super::{assert_serves, eventually, guest};
+use crate::dialogue::client::{PATIENCE, connect, port_of, read_all, read_by, reset, send_all};
+
+/// More than all socket buffers between server and client take.
+const MUCH: u64 = 100_000_000;
+
+/// A connection to `to` from this loopback address.
+fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::from(from), 0)).into()).unwrap();
+    socket.connect_timeout(&to.into(), PATIENCE).unwrap();
+    TcpStream::from(socket)
+}
+
+/// Whether a connection ends without a byte.
+fn ends_empty(mut stream: TcpStream) -> bool {
+    match read_by(&mut stream, &mut [0], Instant::now() + PATIENCE) {
+        Ok(count) => count == 0,
+        Err(e) => !e.contains("in time"),
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn passive_at(server: &Process, port: u16) -> SocketAddr {
+    SocketAddr::new(server.address().ip(), port)
+}
+
+#[test]
+fn a_download_that_nobody_reads_is_given_up() {
+    let server = Process::start(&["--stall", "1s"]);
+    File::create(server.root().join("big")).unwrap().set_len(MUCH).unwrap();
+    let mut control = guest(&server);
+    let _data = control.passive().unwrap();
+    control.tell("RETR big", 150).unwrap();
+    control.expect(426).unwrap();
+    control.tell("NOOP", 200).unwrap();
+    assert_serves(&server);
+}
+
+#[test]
+fn an_upload_that_sends_nothing_is_given_up() {
+    let server = Process::start(&["--stall", "1s"]);
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    data.write_all(b"a beginning").unwrap();
+    control.expect(426).unwrap();
+    control.tell("NOOP", 200).unwrap();
+    assert!(!server.root().join("up").exists());
+}
+
+#[test]
+fn a_data_connection_that_never_comes_is_said_with_its_port() {
+    let server = Process::start(&["--data-timeout", "1s"]);
+    fs::write(server.root().join("f"), b"x").unwrap();
+    let mut control = guest(&server);
+    let port = control.epsv().unwrap();
+    let reply = control.tell("RETR f", 425).unwrap();
+    assert!(reply.shown().contains(&port.to_string()), "no port {port} in {}", reply.shown());
+    control.tell("NOOP", 200).unwrap();
+    assert_serves(&server);
+}
+
+#[test]
+fn a_stranger_does_not_take_a_data_connection() {
+    let server = Process::start(&[]);
+    fs::write(server.root().join("f"), b"for its client only").unwrap();
+    let mut control = guest(&server);
+    let port = control.epsv().unwrap();
+    let stranger = connect_from([127, 0, 0, 2], passive_at(&server, port));
+    assert!(ends_empty(stranger), "a connection from another address stays");
+    // The client it was meant for still gets in.
+    let mut data = connect(passive_at(&server, port)).unwrap();
+    let second = connect_from([127, 0, 0, 2], passive_at(&server, port));
+    control.tell("RETR f", 150).unwrap();
+    assert_eq!(read_all(&mut data).unwrap(), b"for its client only");
+    control.expect(226).unwrap();
+    assert!(ends_empty(second));
+}
+
+#[test]
+fn a_late_data_connection_reaches_nobody_else() {
+    let port = free_port();
+    let server = Process::start(&["--passive-ports", &format!("{port}-{port}")]);
+    fs::write(server.root().join("f"), b"the second session's").unwrap();
+    let mut first = guest(&server);
+    assert_eq!(first.epsv().unwrap(), port);
+    first.tell("ABOR", 226).unwrap();
+    first.tell("QUIT", 221).unwrap();
+    // The first client's connection comes when it is gone: the second session, from the same address, must not get it.
+    let mut second = guest(&server);
+    second.say("EPSV").unwrap();
+    let late = connect(passive_at(&server, port)).unwrap();
+    assert!(ends_empty(late), "a late connection was taken");
+    let mut reply = second.reply().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while reply.code == 425 && Instant::now() < deadline {
+        reply = second.ask("EPSV").unwrap();
+    }
+    let port = port_of(&reply).unwrap_or_else(|| panic!("the port never becomes free: {}", reply.shown()));
+    let mut data = connect(passive_at(&server, port)).unwrap();
+    second.tell("RETR f", 150).unwrap();
+    assert_eq!(read_all(&mut data).unwrap(), b"the second session's");
+    second.expect(226).unwrap();
+}
+
+#[test]
+fn ten_thousand_pasv_cost_one_port() {
+    let server = Process::start(&[]);
+    let mut control = guest(&server);
+    let (descriptors, memory) = (server.descriptors(), server.memory());
+    for _ in 0..100 {
+        control.send(&b"PASV\r\n".repeat(50)).unwrap();
+        control.send(&b"EPSV\r\n".repeat(50)).unwrap();
+        for _ in 0..50 {
+            control.expect(227).unwrap();
+        }
+        for _ in 0..50 {
+            control.expect(229).unwrap();
+        }
+    }
+    let (more, grown) = (server.descriptors() - descriptors, server.memory().saturating_sub(memory));
+    assert!(more <= 2, "10,000 PASV left {more} descriptors");
+    assert!(grown < 8 * 1024, "10,000 PASV cost {grown} KiB");
+    assert_serves(&server);
+}
+
+#[test]
+fn pasv_of_many_sessions_is_given_back() {
+    const SESSIONS: usize = 100;
+    let server = Process::start(&["--max-per-ip", "1000"]);
+    let before = server.descriptors();
+    let mut sessions: Vec<_> = (0..SESSIONS).map(|_| guest(&server)).collect();
+    for control in &mut sessions {
+        control.send(&b"EPSV\r\n".repeat(100)).unwrap();
+    }
+    for control in &mut sessions {
+        for _ in 0..100 {
+            control.expect(229).unwrap();
+        }
+    }
+    let most = server.descriptors() - before;
+    assert!(most <= 2 * SESSIONS + 8, "{SESSIONS} sessions with 10,000 EPSV have {most} descriptors");
+    drop(sessions);
+    // Ports stay open for the next; sessions do not.
+    eventually("sessions' descriptors are given back", || server.descriptors() - before <= SESSIONS + 8);
+    assert_serves(&server);
+}
+
+#[test]
+fn one_passive_port_for_many_sessions() {
+    const TRANSFERS: usize = 10;
+    let port = free_port();
+    let server = Process::start(&["--passive-ports", &format!("{port}-{port}")]);
+    std::thread::scope(|scope| {
+        for client in 0..12_u8 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut control = guest(server);
+                for transfer in 0..TRANSFERS {
+                    let content = format!("{client} {transfer} ").repeat(1000);
+                    let name = format!("f{client}");
+                    assert_eq!(control.epsv().unwrap(), port);
+                    let data = connect(passive_at(server, port)).unwrap();
+                    control.tell(&format!("STOR {name}"), 150).unwrap();
+                    send_all(data, content.as_bytes()).unwrap();
+                    control.expect(226).unwrap();
+                    assert_eq!(control.epsv().unwrap(), port);
+                    let mut data = connect(passive_at(server, port)).unwrap();
+                    control.tell(&format!("RETR {name}"), 150).unwrap();
+                    assert_eq!(read_all(&mut data).unwrap(), content.as_bytes(), "another session's data");
+                    control.expect(226).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn nobody_is_attacked_by_port() {
+    let server = Process::start(&[]);
+    fs::write(server.root().join("f"), b"x").unwrap();
+    let victim = TcpListener::bind("127.0.0.2:0").unwrap();
+    victim.set_nonblocking(true).unwrap();
+    let port = victim.local_addr().unwrap().port();
+    let mut control = guest(&server);
+    let commands = [
+        format!("PORT 127,0,0,2,{},{}", port >> 8, port & 255),
+        format!("EPRT |1|127.0.0.2|{port}|"),
+        format!("EPRT |2|::ffff:127.0.0.2|{port}|"),
+        "PORT 127,0,0,1,0,25".to_string(),
+        "EPRT |1|127.0.0.1|1023|".to_string(),
+    ];
+    for command in commands {
+        let reply = control.ask(&command).unwrap();
+        assert!((500..600).contains(&reply.code), "{command}: {}", reply.shown());
+        control.tell("RETR f", 425).unwrap();
+    }
+    assert!(victim.accept().is_err(), "the server connected to another host");
+    assert_serves(&server);
+}
+
+#[test]
+fn a_reset_download_ends_only_itself() {
+    let server = Process::start(&[]);
+    File::create(server.root().join("big")).unwrap().set_len(MUCH).unwrap();
+    let mut control = guest(&server);
+    for _ in 0..20 {
+        let data = control.passive().unwrap();
+        control.tell("RETR big", 150).unwrap();
+        reset(data).unwrap();
+        control.expect(426).unwrap();
+    }
+    control.tell("NOOP", 200).unwrap();
+    assert_serves(&server);
+}
+
+#[test]
+fn a_reset_upload_is_never_published() {
+    let server = Process::start(&[]);
+    fs::write(server.root().join("old"), b"old").unwrap();
+    let mut control = guest(&server);
+    for name in ["old", "new"].repeat(10) {
+        let mut data = control.passive().unwrap();
+        control.tell(&format!("STOR {name}"), 150).unwrap();
+        data.write_all(&[b'x'; 100_000]).unwrap();
+        reset(data).unwrap();
+        control.expect(426).unwrap();
+        assert_eq!(fs::read(server.root().join("old")).unwrap(), b"old");
+        assert!(!server.root().join("new").exists());
+    }
+    assert_serves(&server);
+}
+
+#[test]
+fn a_half_closed_download_is_whole() {
+    let server = Process::start(&[]);
+    File::create(server.root().join("big")).unwrap().set_len(20_000_000).unwrap();
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("RETR big", 150).unwrap();
+    data.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut data).unwrap().len(), 20_000_000);
+    control.expect(226).unwrap();
+}
+
+#[test]
+fn an_upload_whose_client_is_gone_is_not_published() {
+    let server = Process::start(&[]);
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    data.write_all(b"all of it").unwrap();
+    // The control connection ends first, the data connection cleanly after it.
+    drop(control);
+    assert!(ends_empty(data), "the data connection outlives its session");
+    assert!(!server.root().join("up").exists());
+    // Only the sending side is closed: the same, and it is said.
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    data.write_all(b"all of it").unwrap();
+    control.stream().shutdown(Shutdown::Write).unwrap();
+    control.expect(426).unwrap();
+    assert!(!server.root().join("up").exists());
+}

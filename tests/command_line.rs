@@ -1,0 +1,251 @@
+//! The command line: whoever mistypes gets one line that says what to type instead, and code 2; who is served gets one
+//! line as well; and no password ever stands in a log.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::abuse::process::{Place, Process, command, program};
+use crate::dialogue::client::{Control, PATIENCE, port_of, read_all};
+use crate::server::{PASSWORD, reap};
+
+/// Runs gftp to its end, which must come soon.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program());
+    command.args(arguments).env_remove("GFTP_PASSWORD").envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("gftp starts");
+    let pid = Pid::from_child(&child);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let output = told.recv_timeout(PATIENCE);
+    if output.is_err() {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    output.unwrap_or_else(|_| panic!("gftp {arguments:?} does not end")).expect("its output")
+}
+
+/// One line on stderr, code 2, and each of `hints` in the line.
+fn assert_mistake(arguments: &[&str], hints: &[&str]) {
+    let output = run(arguments, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "gftp {arguments:?}: {said}");
+    assert!(said.ends_with('\n') && said.lines().count() == 1, "gftp {arguments:?} says more than a line:\n{said}");
+    assert!(said.starts_with("gftp: "), "{said}");
+    assert!(output.stdout.is_empty(), "a mistake is no output");
+    for hint in hints {
+        assert!(said.contains(hint), "gftp {arguments:?} does not say {hint:?}: {said}");
+    }
+}
+
+#[test]
+fn mistakes_are_one_line_that_says_what_to_type() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().to_str().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, b"x").unwrap();
+    let file = file.to_str().unwrap();
+    let serve = |rest: &[&'static str]| [&["serve", "--root", path, "--port", "0"], rest].concat();
+    assert_mistake(&[], &["gftp serve --root"]);
+    assert_mistake(&["sreve"], &["serve"]);
+    assert_mistake(&["serve"], &["--root"]);
+    assert_mistake(&["serve", "--root"], &["--root"]);
+    assert_mistake(&["serve", "--root", "/no/such/folder"], &["/no/such/folder", "folder"]);
+    assert_mistake(&["serve", "--root", file], &[file, "folder"]);
+    assert_mistake(&serve(&["--anonimous", "read"]), &["--anonimous", "--anonymous"]);
+    assert_mistake(&serve(&["--anonymous", "maybe"]), &["--anonymous", "off, read or write"]);
+    assert_mistake(&serve(&["--anonymous"]), &["--anonymous"]);
+    assert_mistake(&serve(&["--idle", "soon"]), &["soon", "30s"]);
+    assert_mistake(&serve(&["--passive-ports", "9-1"]), &["50000-50010"]);
+    assert_mistake(&serve(&["--listen", "somewhere"]), &["somewhere", "0.0.0.0"]);
+    assert_mistake(&serve(&["--listen", "203.0.113.7"]), &["203.0.113.7", "--listen"]);
+    assert_mistake(&serve(&["--max-sessions", "many"]), &["many"]);
+    assert_mistake(&serve(&["--log-level", "loud"]), &["loud", "debug"]);
+    assert_mistake(&serve(&["--log-file", "/no/such/log"]), &["/no/such/log"]);
+    assert_mistake(&serve(&["--user", "alice"]), &["GFTP_PASSWORD", "--password-file"]);
+    assert_mistake(&serve(&["--user", "alice", "--password-file", "/no/such/file"]), &["/no/such/file"]);
+    assert_mistake(&serve(&["--user", "alice", "--password-file", "/dev/null"]), &["first line"]);
+    assert_mistake(&serve(&["--password-file", "x"]), &["--user"]);
+    assert_mistake(&serve(&["stray"]), &["stray"]);
+}
+
+#[test]
+fn a_taken_port_is_said_with_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let root = TempDir::new().unwrap();
+    let next = format!("--port {}", port.wrapping_add(1));
+    let port = port.to_string();
+    assert_mistake(&["serve", "--root", root.path().to_str().unwrap(), "--port", &port], &[&port, &next]);
+}
+
+#[test]
+fn a_password_is_never_empty() {
+    let root = TempDir::new().unwrap();
+    let arguments = ["serve", "--root", root.path().to_str().unwrap(), "--port", "0", "--user", "alice"];
+    let output = run(&arguments, &[("GFTP_PASSWORD", "")]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for (arguments, wanted) in [
+        (&["--help"][..], "serve"),
+        (&["serve", "--help"], "--root"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["commands"], "| `RETR <path>` |"),
+    ] {
+        let output = run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_mistake() {
+    let mut child = Command::new(program()).args(["serve", "--help"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Starts a server, gives its first line to `judge`, and ends it.
+fn first_line(mut command: Command, judge: impl FnOnce(&str)) {
+    let mut child: Child = command.spawn().unwrap();
+    let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+    let pid = Pid::from_child(&child);
+    let ended = reap(child);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let mut out = BufReader::new(out);
+        let _ = out.read_line(&mut line);
+        let _ = tell.send(line);
+        let _ = out.read_to_end(&mut Vec::new());
+    });
+    let line = told.recv_timeout(PATIENCE);
+    if let Ok(line) = &line {
+        judge(line);
+    }
+    let _ = kill_process(pid, Signal::TERM);
+    let ended = ended.recv_timeout(PATIENCE).expect("it ends").expect("its status");
+    assert!(line.is_ok(), "no line");
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
+fn the_ready_line_says_what_where_to_whom_and_how_to_try() {
+    let place = Place::new();
+    let root = place.root();
+    let anonymous = command(&root, &["--port", "0"]);
+    first_line(anonymous, |line| {
+        let shown = root.canonicalize().unwrap();
+        assert!(line.starts_with(&format!("gftp serves {} on 127.0.0.1:", shown.display())), "{line}");
+        assert!(line.contains(" to anyone (reading only)"), "{line}");
+        // Both families have the same port, so that "localhost" is right whichever it means.
+        let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        assert!(line.contains(&format!("and [::1]:{port} to")), "{line}");
+        assert!(line.ends_with(&format!("try it: ftp localhost {port}\n")), "{line}");
+        for host in ["127.0.0.1", "[::1]"] {
+            TcpStream::connect(format!("{host}:{port}")).unwrap();
+        }
+    });
+    let account = command(&root, &["--port", "0", "--user", "alice", "--listen", "127.0.0.2"]);
+    first_line(account, |line| {
+        assert!(line.contains(" on 127.0.0.2:"), "{line}");
+        assert!(!line.contains("127.0.0.1") && !line.contains("::1"), "{line}");
+        assert!(line.contains(" to alice (reading and writing)"), "{line}");
+    });
+    let both = command(&root, &["--port", "0", "--user", "alice", "--anonymous", "read"]);
+    first_line(both, |line| assert!(line.contains("anyone (reading only) and alice (reading and writing)"), "{line}"));
+}
+
+/// One listener for both families: an IPv4 client of it is an IPv4 client, PASV and all.
+#[test]
+fn an_address_may_stand_for_both_families() {
+    let place = Place::new();
+    let root = place.root();
+    first_line(command(&root, &["--port", "0", "--listen", "::"]), |line| {
+        let port = line.split("[::]:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        for (host, passive) in [("127.0.0.1", "PASV"), ("127.0.0.1", "EPSV"), ("[::1]", "EPSV")] {
+            let mut control = Control::anonymous(format!("{host}:{port}").parse().unwrap()).unwrap();
+            let reply = control.ask(passive).unwrap();
+            let data = port_of(&reply).unwrap_or_else(|| panic!("{passive} from {host}: {}", reply.shown()));
+            let mut data = TcpStream::connect(format!("{host}:{data}")).unwrap();
+            control.tell("NLST", 150).unwrap();
+            read_all(&mut data).unwrap();
+            control.expect(226).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_password_file_is_a_password() {
+    let place = Place::new();
+    let file = place.outside().join("password");
+    fs::write(&file, b"from the file\r\nnot this\n").unwrap();
+    let root = place.root();
+    let mut command = command(&root, &["--port", "0", "--user", "alice", "--password-file", file.to_str().unwrap()]);
+    command.env_remove("GFTP_PASSWORD");
+    first_line(command, |line| {
+        let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        let mut control = Control::greeted(format!("127.0.0.1:{port}").parse().unwrap()).unwrap();
+        control.tell("USER alice", 331).unwrap();
+        control.tell("PASS from the file", 230).unwrap();
+    });
+}
+
+#[test]
+fn the_log_has_names_but_no_secrets_and_no_forged_lines() {
+    let place = Place::new();
+    let log = place.outside().join("log");
+    let server =
+        Process::start_on(place, &["--user", "alice", "--log-level", "debug", "--log-file", log.to_str().unwrap()]);
+    let mut control = Control::greeted(server.address()).unwrap();
+    control.tell("USER alice", 331).unwrap();
+    control.tell("PASS a wrong guess", 530).unwrap();
+    control.tell("USER alice", 331).unwrap();
+    control.tell(&format!("PASS {PASSWORD}"), 230).unwrap();
+    control.tell("ACCT an account", 202).unwrap();
+    control.tell(&format!("pass {PASSWORD}"), 503).unwrap();
+    control.send(b"CWD \x1b[31mred\rforged\x07\r\n").unwrap();
+    control.expect(550).unwrap();
+    let mut data = control.passive().unwrap();
+    control.tell("NLST", 150).unwrap();
+    read_all(&mut data).unwrap();
+    control.expect(226).unwrap();
+    control.tell("QUIT", 221).unwrap();
+    let place = server.place();
+    super::abuse::eventually("the session's end is in the log", || {
+        fs::read_to_string(place.outside().join("log")).is_ok_and(|log| log.contains("ended after"))
+    });
+    let (written, said) = (fs::read_to_string(&log).unwrap(), server.log());
+    for text in [&written, &said] {
+        for wanted in ["alice", "USER alice", "PASS", "CWD", "logged in", "listed"] {
+            assert!(text.contains(wanted), "no {wanted} in the log:\n{text}");
+        }
+        for secret in [PASSWORD, "a wrong guess", "an account"] {
+            assert!(!text.contains(secret), "{secret:?} is in the log:\n{text}");
+        }
+        assert!(!text.bytes().any(|byte| byte < b' ' && byte != b'\n'), "a control byte is in the log:\n{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("forged")), "a line was forged:\n{text}");
+    }
+}
+
+#[test]
+fn a_log_file_is_appended_to() {
+    let place = Place::new();
+    let log = place.outside().join("log");
+    fs::write(&log, "what was there\n").unwrap();
+    let server = Process::start_on(place, &["--log-file", log.to_str().unwrap()]);
+    Control::anonymous(server.address()).unwrap();
+    super::abuse::eventually("something is logged", || fs::read_to_string(&log).unwrap().lines().count() > 1);
+    assert!(fs::read_to_string(&log).unwrap().starts_with("what was there\n"));
+}
