@@ -49,12 +49,14 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     if swept.removed > 0 || swept.failed > 0 {
         log::info!("removed {} unfinished uploads of a server that is gone ({} failed)", swept.removed, swept.failed);
     }
-    announce(&store, &accounts, &listeners);
+    let ready = ready_line(&store, &accounts, &listeners);
     let ftp: Arc<dyn Service> = Arc::new(Ftp::new(FtpOptions { store, accounts, passive, data_wait, stall }));
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
         watch_signals(Arc::clone(&trigger)).map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
+        // Whoever reads the line may send a signal at once: it must be heard already. Nobody may be reading, either.
+        let _ = writeln!(io::stdout(), "{ready}");
         let served = Served { service: ftp, limits, listeners };
         Ok(host::serve(vec![served], Gate::new(places), shutdown, trigger, grace).await)
     })?;
@@ -81,7 +83,7 @@ fn bind(addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
 }
 
 /// The one line of a server that is ready.
-fn announce(store: &Store, accounts: &Accounts, listeners: &[Listener]) {
+fn ready_line(store: &Store, accounts: &Accounts, listeners: &[Listener]) -> String {
     let at: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.get_ref().local_addr().ok()).collect();
     let places: Vec<String> = at.iter().map(SocketAddr::to_string).collect();
     let first = at.first().copied();
@@ -91,9 +93,8 @@ fn announce(store: &Store, accounts: &Accounts, listeners: &[Listener]) {
         None => String::new(),
     };
     let (root, who, port) = (store.root().display(), accounts.describe(), first.map_or(0, |first| first.port()));
-    // Nobody may be reading: a server is none the worse for it.
-    let _ =
-        writeln!(io::stdout(), "gftp serves {root} on {} to {who}; try it: ftp {host} {port}", places.join(" and "));
+    let places = places.join(" and ");
+    format!("gftp serves {root} on {places} to {who}; try it: ftp {host} {port}")
 }
 
 /// Sessions that the open-file limit allows for, after it is raised as far as it goes.

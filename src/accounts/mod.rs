@@ -1,13 +1,13 @@
 //! Who may log in, and what each may do. Knows names, passwords and rights; no protocol, no path.
 //!
-//! A password is compared by argon2id, which costs tens of milliseconds and 19 MiB on purpose. It runs on the blocking
-//! pool, and only a few at a time: a flood of logins may make logins wait, but nothing else.
+//! A password is compared by argon2id, which costs tens of milliseconds and 19 MiB on purpose. A few threads do nothing
+//! else: a flood of logins makes logins wait and nothing besides, and takes no more memory than those threads have.
 
 use std::fmt;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use async_lock::Semaphore;
-use gftp_plugin::rt;
+use futures::channel::oneshot;
+use gftp_plugin::rt::{self, Receiver, Sender};
 
 use crate::store::Rights;
 
@@ -31,14 +31,20 @@ pub struct Accounts {
     named: Vec<Account>,
     /// What an unknown name's password is checked against, so that it costs as much as a known one's.
     nobody: Hash,
-    /// Hashes being computed at once: each takes 19 MiB and a core for its time.
-    checking: Semaphore,
+    checks: Sender<Check>,
 }
 
 struct Account {
     name: Vec<u8>,
     hash: Hash,
     rights: Rights,
+}
+
+/// A password to be compared, and who wants to know.
+struct Check {
+    hash: Hash,
+    password: Password,
+    answer: oneshot::Sender<bool>,
 }
 
 /// An argon2id hash as a PHC string.
@@ -80,11 +86,17 @@ impl Accounts {
     pub fn new(anonymous: Anonymous) -> Result<Self, String> {
         // Half the cores at most are hashing at once: the other half serves those who are in.
         let at_once = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        // One for each thread waits its turn; the others wait to ask.
+        let (checks, asked) = rt::channel(at_once);
+        for _ in 0..at_once {
+            let asked = asked.clone();
+            std::thread::spawn(move || check_all(&asked));
+        }
         Ok(Accounts {
             anonymous,
             named: Vec::new(),
             nobody: Hash::of(&Password::new("an account that nobody has"))?,
-            checking: Semaphore::new(at_once),
+            checks,
         })
     }
 
@@ -111,8 +123,10 @@ impl Accounts {
     pub async fn check(&self, name: &[u8], password: Password) -> Option<Rights> {
         let account = self.named.iter().find(|account| account.name == name);
         let hash = account.map_or(&self.nobody, |account| &account.hash).clone();
-        let _turn = self.checking.acquire().await;
-        let right = rt::unblock(move || hash.matches(&password)).await;
+        let (answer, answered) = oneshot::channel();
+        let asked = self.checks.send(Check { hash, password, answer }).await;
+        // Without an answer nobody comes in.
+        let right = asked.is_ok() && answered.await.unwrap_or(false);
         account.filter(|_| right).map(|account| account.rights)
     }
 
@@ -127,6 +141,15 @@ impl Accounts {
             (Anonymous::Read, false) => format!("anyone (reading only) and {names} (reading and writing)"),
             (Anonymous::Write, true) => "anyone (reading and writing)".to_string(),
             (Anonymous::Write, false) => format!("anyone and {names} (reading and writing)"),
+        }
+    }
+}
+
+/// The life of a hashing thread. One whose asker has left is not worth the work.
+fn check_all(asked: &Receiver<Check>) {
+    while let Ok(Check { hash, password, answer }) = rt::block_on(asked.recv()) {
+        if !answer.is_canceled() {
+            let _ = answer.send(hash.matches(&password));
         }
     }
 }

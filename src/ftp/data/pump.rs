@@ -21,7 +21,7 @@ const FIRST_BUFFER: usize = 64 * 1024;
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
 /// What is read from a file at once where its bytes must be looked at: fits the second-level cache twice.
-const TEXT_PIECE: usize = 64 * 1024;
+pub const TEXT_PIECE: usize = 64 * 1024;
 
 /// The next lines of a listing, appended to the buffer; false when they were the last. Runs on the blocking pool.
 pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>;
@@ -30,8 +30,8 @@ pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>
 pub enum Road {
     /// A file as it is, from an offset (bytes) to the size it had when it was opened.
     Send(Reading, u64),
-    /// A file in TYPE A, from a restart position counted in transferred bytes (RFC 3659 §5.3).
-    SendText(Reading, u64),
+    /// A file in TYPE A, from an offset in the file (not in what is transferred), with the encoder as it stands there.
+    SendText(Reading, u64, ToNetwork),
     /// A listing.
     SendLines(Lines),
     /// An upload as it comes.
@@ -65,7 +65,7 @@ pub struct Traffic {
 pub async fn run(road: Road, traffic: &Traffic) -> (Option<Upload>, Result<(), Broken>) {
     match road {
         Road::Send(reading, from) => (None, traffic.send_file(reading, from).await),
-        Road::SendText(reading, from) => (None, traffic.send_text(reading, from).await),
+        Road::SendText(reading, from, encoder) => (None, traffic.send_pieces(reading, from, Some(encoder)).await),
         Road::SendLines(lines) => (None, traffic.send_lines(lines).await),
         Road::Receive(upload) => traffic.receive(upload, None).await,
         Road::ReceiveText(upload, decoder) => traffic.receive(upload, Some(decoder)).await,
@@ -99,17 +99,12 @@ impl Traffic {
         self.send_end()
     }
 
-    async fn send_text(&self, reading: Reading, from: u64) -> Result<(), Broken> {
-        self.send_pieces(reading, 0, Some((ToNetwork::default(), from))).await
-    }
-
-    /// Reads pieces on the pool, translated there if `text` says so, and sends them. Of a translated file the first
-    /// `skip` bytes are left out.
+    /// Reads pieces on the pool, translated there if `text` says so, and sends them.
     async fn send_pieces(
         &self,
         mut reading: Reading,
         mut offset: u64,
-        mut text: Option<(ToNetwork, u64)>,
+        mut text: Option<ToNetwork>,
     ) -> Result<(), Broken> {
         let mut piece = Vec::new();
         loop {
@@ -243,23 +238,15 @@ fn sending_failed(error: io::Error) -> Broken {
 }
 
 /// One piece of a file into `piece`, as it travels; how many bytes of the file it took. Zero: the end.
-fn read_piece(
-    reading: &Reading,
-    offset: u64,
-    text: &mut Option<(ToNetwork, u64)>,
-    piece: &mut Vec<u8>,
-) -> io::Result<u64> {
+fn read_piece(reading: &Reading, offset: u64, text: &mut Option<ToNetwork>, piece: &mut Vec<u8>) -> io::Result<u64> {
     let mut raw = vec![0; TEXT_PIECE];
     let count = reading.read_at(&mut raw, offset)?;
     raw.truncate(count);
     match text {
         None => *piece = raw,
-        Some((coding, skip)) => {
+        Some(coding) => {
             piece.clear();
             coding.encode(&raw, piece);
-            let skipped = (*skip).min(piece.len() as u64);
-            piece.drain(..skipped as usize);
-            *skip -= skipped;
         }
     }
     Ok(count as u64)

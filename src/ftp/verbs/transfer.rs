@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use super::super::answer::{Answer, Outcome, Refusal, Transfer};
 use super::super::data::Plan;
-use super::super::data::ascii::{FromNetwork, Position, ToNetwork};
+use super::super::data::ascii::{FromNetwork, Position, Resume, ToNetwork};
 use super::super::data::passive::Expectation;
-use super::super::data::pump::Road;
+use super::super::data::pump::{Road, TEXT_PIECE};
 use super::super::session::{Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
 use crate::store::{How, StoreError, Upload, VirtualPath};
@@ -115,7 +115,15 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             return Err(Refusal::about(&path, StoreError::BeyondEnd { size }));
         }
         Representation::Image => (Road::Send(reading, from), "BINARY"),
-        Representation::Ascii => (Road::SendText(reading, from), "ASCII"),
+        Representation::Ascii => {
+            let (reading, found) = gftp_plugin::rt::unblock(move || {
+                let found = find_marker(from, |piece, offset| reading.read_at(piece, offset));
+                (reading, found)
+            })
+            .await;
+            let Resume { read_at, encoder, .. } = found.map_err(|e| Refusal::about(&path, e))?;
+            (Road::SendText(reading, read_at, encoder), "ASCII")
+        }
     };
     // Clients take the size for their progress bar from "(N bytes)".
     let opening = opening(how, &path, Some(size));
@@ -171,15 +179,26 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
 
 /// Cuts an upload that holds the whole old text back to where `marker` transferred bytes end.
 fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork), StoreError> {
-    /// Read at once while looking for the place.
-    const PIECE: usize = 64 * 1024;
-    let mut position = Position::new(marker);
-    let (mut offset, mut piece) = (0, vec![0; PIECE]);
+    let resume = find_marker(marker, |piece, offset| upload.read_at(piece, offset))?;
+    upload.cut(resume.write_at)?;
+    Ok((upload, resume.decoder))
+}
+
+/// Where in a text file `marker` transferred bytes end. Reads the file up to there.
+fn find_marker(
+    marker: u64,
+    mut read_at: impl FnMut(&mut [u8], u64) -> std::io::Result<usize>,
+) -> Result<Resume, StoreError> {
+    let (mut position, mut offset, mut piece) = (Position::new(marker), 0, Vec::new());
+    // The beginning of the file needs no reading to be found.
+    if let Some(resume) = position.feed(&[]) {
+        return Ok(resume);
+    }
+    piece.resize(TEXT_PIECE, 0);
     loop {
-        let count = upload.read_at(&mut piece, offset).map_err(StoreError::Io)?;
+        let count = read_at(&mut piece, offset).map_err(StoreError::Io)?;
         if let Some(resume) = position.feed(&piece[..count]) {
-            upload.cut(resume.write_at)?;
-            return Ok((upload, resume.decoder));
+            return Ok(resume);
         }
         if count == 0 {
             return Err(StoreError::BeyondEnd { size: marker.saturating_sub(position.missing()) });
@@ -190,8 +209,7 @@ fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork),
 
 /// How many bytes a file is in TYPE A.
 pub fn text_size(reading: &crate::store::Reading) -> std::io::Result<u64> {
-    const PIECE: usize = 64 * 1024;
-    let (mut coding, mut piece) = (ToNetwork::default(), vec![0; PIECE]);
+    let (mut coding, mut piece) = (ToNetwork::default(), vec![0; TEXT_PIECE]);
     let (mut size, mut offset) = (0, 0);
     loop {
         match reading.read_at(&mut piece, offset)? {
