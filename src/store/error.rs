@@ -147,5 +147,7 @@ mod tests {
         assert_eq!(StoreError::BeyondEnd { size: 7 }.to_string(), "only 7 bytes are there");
         assert_eq!(StoreError::Forbidden("write").to_string(), "this account lacks the right \"write\"");
         assert!(matches!(StoreError::from(Errno::IO), StoreError::Io(_)));
+        assert!(matches!(StoreError::from(Errno::DQUOT), StoreError::QuotaExceeded));
+        assert!(matches!(StoreError::from(Errno::TXTBSY), StoreError::Busy));
     }
 }

@@ -162,6 +162,14 @@ fn listings_hide_what_leaves() {
     }
 }
 
+struct StopAtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_directory_swapped_for_a_way_out_is_never_a_way_out() {
     /// Enough for the swap to fall between any two system calls many times.
@@ -184,6 +192,8 @@ fn a_directory_swapped_for_a_way_out_is_never_a_way_out() {
                     turn += 1;
                 }
             });
+            // Also where an assertion fails: else the swapping would never end.
+            let _stop = StopAtTheEnd(&stop);
             let view = ground.view();
             let mut seen = 0;
             for round in 0..ROUNDS {
@@ -199,7 +209,6 @@ fn a_directory_swapped_for_a_way_out_is_never_a_way_out() {
                     let _ = view.delete(&at("door/upload"));
                 }
             }
-            stop.store(true, Ordering::Relaxed);
             assert!(seen > 0);
         });
         assert_eq!(fs::read_dir(ground.outside()).unwrap().count(), 1);

@@ -129,3 +129,38 @@ fn what_the_system_denies_is_denied() {
     refused(ground.view().list(&at("sub"), Selection::default()), "Denied");
     fs::set_permissions(ground.host("sub"), fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// Runs itself again under a shell that allows few descriptors, since a limit is the whole process's.
+#[test]
+fn descriptors_that_run_out_are_told() {
+    const CHILD: &str = "GFTP_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        let child = Command::new("sh")
+            .args(["-c", "ulimit -n 32 && exec \"$0\" --exact store::tests::errors::descriptors_that_run_out_are_told"])
+            .arg(std::env::current_exe().unwrap())
+            .env(CHILD, "yes")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+        assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
+        return;
+    }
+    let ground = Ground::new();
+    let view = ground.view();
+    ground.file("file", "x");
+    let listing = view.list(&at("/"), Selection { dots: true, ..Selection::default() });
+    let mut held = Vec::new();
+    let error = loop {
+        match view.read(&at("file")) {
+            Ok(reading) => held.push(reading),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::OutOfDescriptors), "{error}");
+    refused(view.upload(&at("new"), How::Replace), "OutOfDescriptors");
+    refused(view.list(&at("/"), Selection::default()), "OutOfDescriptors");
+    // A listing under way is not cut in silence.
+    refused(listing.unwrap().next_batch(|_| ()), "OutOfDescriptors");
+    held.clear();
+    assert_eq!(ground.names_on_disk(""), ["file"]);
+}
