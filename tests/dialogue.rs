@@ -137,7 +137,13 @@ fn every_step_is_explained() {
     assert!(missing.is_empty(), "fixtures/transcripts/README.md does not explain {missing:?}");
     for path in files() {
         for step in script::parse(&text(&path)).unwrap().steps {
-            assert!(play::WORDS.contains(&step.word.as_str()), "{}:{}: {} is no step", name(&path), step.line, step.word);
+            assert!(
+                play::WORDS.contains(&step.word.as_str()),
+                "{}:{}: {} is no step",
+                name(&path),
+                step.line,
+                step.word
+            );
         }
     }
 }

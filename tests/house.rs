@@ -131,9 +131,8 @@ fn is_character(text: &str) -> bool {
 /// Whether `code` holds `name` as a word of its own.
 fn names(code: &str, name: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    code.match_indices(name).any(|(at, _)| {
-        !is_part(code[..at].chars().next_back()) && !is_part(code[at + name.len()..].chars().next())
-    })
+    code.match_indices(name)
+        .any(|(at, _)| !is_part(code[..at].chars().next_back()) && !is_part(code[at + name.len()..].chars().next()))
 }
 
 /// No file of `places` may name any of `forbidden`.
@@ -153,7 +152,12 @@ fn assert_only(places: &[&str], forbidden: &[&str], why: &str) {
     let product = product();
     let others = product.iter().filter(|source| !places.iter().any(|place| source.is_in(place)));
     let faults: Vec<_> = others
-        .flat_map(|source| forbidden.iter().filter(|name| names(&source.code, name)).map(|name| format!("{} names {name}", source.path)))
+        .flat_map(|source| {
+            forbidden
+                .iter()
+                .filter(|name| names(&source.code, name))
+                .map(|name| format!("{} names {name}", source.path))
+        })
         .collect();
     assert!(faults.is_empty(), "{why}:\n{}", faults.join("\n"));
 }
@@ -168,23 +172,51 @@ fn the_runtime_is_named_in_one_room() {
 
 #[test]
 fn ftp_has_no_private_door() {
-    assert_silent(&["src/ftp/"], &["crate::host", "crate::cli", "crate::serve", "host::", "cli::"], "FTP is one service among others");
+    assert_silent(
+        &["src/ftp/"],
+        &["crate::host", "crate::cli", "crate::serve", "host::", "cli::"],
+        "FTP is one service among others",
+    );
 }
 
 #[test]
 fn wire_is_pure() {
     let impure = [
-        "async", "await", "futures", "gftp_plugin", "rustix", "socket2", "crate", "std::fs", "std::io", "TcpStream",
-        "TcpListener", "UdpSocket", "ToSocketAddrs", "Instant", "SystemTime", "std::env", "std::thread", "super::super",
+        "async",
+        "await",
+        "futures",
+        "gftp_plugin",
+        "rustix",
+        "socket2",
+        "crate",
+        "std::fs",
+        "std::io",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "ToSocketAddrs",
+        "Instant",
+        "SystemTime",
+        "std::env",
+        "std::thread",
+        "super::super",
     ];
-    assert_silent(&["src/ftp/wire/"], &impure, "wire has no async, no file system, no socket, no clock, and uses nobody");
+    assert_silent(
+        &["src/ftp/wire/"],
+        &impure,
+        "wire has no async, no file system, no socket, no clock, and uses nobody",
+    );
 }
 
 #[test]
 fn the_file_system_is_the_stores() {
     let places = FILE_SYSTEM.map(|(place, _)| place);
     assert_only(&places, &["std::fs", "rustix::fs", "walkdir"], "file-system calls belong to the store");
-    assert_silent(&["src/ftp/", "src/host/", "src/accounts/", "plugins/"], &["std::fs", "rustix::fs", "fs::File"], "likewise");
+    assert_silent(
+        &["src/ftp/", "src/host/", "src/accounts/", "plugins/"],
+        &["std::fs", "rustix::fs", "fs::File"],
+        "likewise",
+    );
 }
 
 #[test]
@@ -192,7 +224,11 @@ fn arrows_never_run_up() {
     let upper = ["crate::ftp", "crate::host", "crate::cli", "crate::serve"];
     assert_silent(&["src/store/"], &[&upper[..], &["crate::accounts"]].concat(), "the store is the lowest floor");
     assert_silent(&["src/accounts/"], &upper, "accounts knows rights, and nothing above");
-    assert_silent(&["src/host/"], &["crate::ftp", "crate::store", "crate::accounts", "crate::cli", "crate::serve"], "the host knows services by their contract");
+    assert_silent(
+        &["src/host/"],
+        &["crate::ftp", "crate::store", "crate::accounts", "crate::cli", "crate::serve"],
+        "the host knows services by their contract",
+    );
     assert_silent(&["src/cli.rs"], &["crate::serve"], "what was typed is understood before it is done");
     assert_silent(&["plugins/"], &["gftp::"], "plugins stand on gftp-plugin alone");
     let dialogue = ["verbs", "conversation", "Session", "session::", "answer::", "wire::reply"];
@@ -203,7 +239,11 @@ fn arrows_never_run_up() {
 #[test]
 fn what_no_file_may_hold() {
     assert_only(&[], &["unsafe", "todo!", "unimplemented!", "dbg!", "unreachable!"], "no file may hold these");
-    assert_only(&["src/main.rs"], &["println!", "print!", "eprintln!", "eprint!"], "only main speaks to the terminal; others log");
+    assert_only(
+        &["src/main.rs"],
+        &["println!", "print!", "eprintln!", "eprint!"],
+        "only main speaks to the terminal; others log",
+    );
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"forbid\""), "the workspace forbids unsafe code");
 }
@@ -244,12 +284,18 @@ fn the_readme_shows_the_table_of_commands() {
     let (shown, _) = between.expect("README.md has the markers <!-- commands --> and <!-- /commands -->");
     let made = Command::new(program()).arg("commands").output().expect("gftp commands runs");
     let made = String::from_utf8(made.stdout).expect("the table is text");
-    assert_eq!(shown.trim(), made.trim(), "the README's table is made by `gftp commands`: paste it between the markers");
+    assert_eq!(
+        shown.trim(),
+        made.trim(),
+        "the README's table is made by `gftp commands`: paste it between the markers"
+    );
 }
 
 #[test]
 fn the_checks_see_code_and_nothing_else() {
-    let seen = code("let a = \"unsafe\"; // unsafe\n/* unsafe */ let c = '\"'; let b: &'a str = r#\"un\"safe\"#; x.expect(\"y\")\n");
+    let seen = code(
+        "let a = \"unsafe\"; // unsafe\n/* unsafe */ let c = '\"'; let b: &'a str = r#\"un\"safe\"#; x.expect(\"y\")\n",
+    );
     assert_eq!(seen, "let a = \"\"; \n let c = ' '; let b: &'a str = \"\"; x.expect(\"\")\n");
     assert!(names("use std::fs::File;", "std::fs") && !names("use std::fsync;", "std::fs"));
     assert!(!names("unsafe_code", "unsafe") && names("unsafe {", "unsafe"));

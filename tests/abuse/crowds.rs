@@ -68,7 +68,8 @@ fn a_thousand_sessions_at_once() {
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                let mut sessions: Vec<_> = (0..EACH).filter_map(|_| Control::anonymous(server.address()).ok()).collect();
+                let mut sessions: Vec<_> =
+                    (0..EACH).filter_map(|_| Control::anonymous(server.address()).ok()).collect();
                 // First everyone is in, then everyone lists.
                 all_in.wait();
                 assert_eq!(sessions.len(), EACH, "not everyone got in");

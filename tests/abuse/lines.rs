@@ -113,7 +113,9 @@ fn browsers_are_shown_out() {
     for line in ["GET / HTTP/1.1", "POST /x HTTP/1.0", "OPTIONS * HTTP/1.1", "PRI * HTTP/2.0", "HEAD / HTTP/1.1"] {
         let mut stream = connect(server.address()).unwrap();
         // More than the first line, as browsers do: what they smuggle in the body must not be obeyed.
-        stream.write_all(format!("{line}\r\nHost: x\r\n\r\nUSER anonymous\r\nPASS x\r\nMKD smuggled\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(format!("{line}\r\nHost: x\r\n\r\nUSER anonymous\r\nPASS x\r\nMKD smuggled\r\n").as_bytes())
+            .unwrap();
         let mut said = Vec::new();
         let mut piece = [0; 4096];
         while let Ok(count @ 1..) = read_by(&mut stream, &mut piece, Instant::now() + PATIENCE) {

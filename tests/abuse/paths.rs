@@ -14,8 +14,22 @@ use crate::dialogue::play::contains;
 
 const SECRET: &[u8] = b"this must never be seen";
 /// Verbs that take a path and answer at once.
-const QUICK: [&str; 14] =
-    ["CWD", "XCWD", "SIZE", "MDTM", "MLST", "STAT", "STAT -la", "DELE", "RMD", "XRMD", "MKD", "XMKD", "MFMT 20200101000000", "RNFR"];
+const QUICK: [&str; 14] = [
+    "CWD",
+    "XCWD",
+    "SIZE",
+    "MDTM",
+    "MLST",
+    "STAT",
+    "STAT -la",
+    "DELE",
+    "RMD",
+    "XRMD",
+    "MKD",
+    "XMKD",
+    "MFMT 20200101000000",
+    "RNFR",
+];
 /// Verbs that send something over a data connection.
 const SENDING: [&str; 6] = ["RETR", "LIST", "LIST -laR", "NLST", "NLST -R", "MLSD"];
 /// Verbs that take something.
@@ -101,9 +115,22 @@ fn dots_and_codes_lead_nowhere() {
     let server = Process::start_on(place(), &[]);
     let absolute = server.place().outside().join("secret").to_string_lossy().into_owned();
     let paths: [&[u8]; 16] = [
-        b"../secret", b"/../secret", b"/..//../secret", b"d/../../secret", b"../../../../../../../etc/passwd",
-        b"/../../../../etc/passwd", b"..%2fsecret", b"%2e%2e/secret", b"..\\secret", b".../secret", b"....//secret",
-        b"..;/secret", b"\xc0\xae\xc0\xae/secret", b"..\0/secret", b"~/../secret", absolute.as_bytes(),
+        b"../secret",
+        b"/../secret",
+        b"/..//../secret",
+        b"d/../../secret",
+        b"../../../../../../../etc/passwd",
+        b"/../../../../etc/passwd",
+        b"..%2fsecret",
+        b"%2e%2e/secret",
+        b"..\\secret",
+        b".../secret",
+        b"....//secret",
+        b"..;/secret",
+        b"\xc0\xae\xc0\xae/secret",
+        b"..\0/secret",
+        b"~/../secret",
+        absolute.as_bytes(),
     ];
     for path in paths {
         // Some of these are honest names inside; only what is outside counts.
@@ -125,7 +152,15 @@ fn links_that_leave_lead_nowhere() {
     symlink("/proc/self/root", at("proc")).unwrap();
     symlink(place.root(), at("itself")).unwrap();
     let server = Process::start_on(place, &[]);
-    for path in ["absolute/secret", "relative/secret", "chain1/secret", "file", "proc/etc/passwd", "relative/../secret/x", "dangling"] {
+    for path in [
+        "absolute/secret",
+        "relative/secret",
+        "chain1/secret",
+        "file",
+        "proc/etc/passwd",
+        "relative/../secret/x",
+        "dangling",
+    ] {
         // STOU may take a new name beside the link, RNTO may put a file in the link's own place: both stay inside.
         try_everything(&server, path.as_bytes(), |verb, reply| {
             assert!(matches!(verb, "STOU" | "RNTO") || is_refusal(reply), "{verb} {path}: {}", reply.shown());

@@ -90,7 +90,15 @@ impl Process {
         let root = place.root();
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).arg(program());
-        let fixed: [&OsStr; 7] = ["serve".as_ref(), "--root".as_ref(), root.as_os_str(), "--port".as_ref(), "0".as_ref(), "--anonymous".as_ref(), "write".as_ref()];
+        let fixed: [&OsStr; 7] = [
+            "serve".as_ref(),
+            "--root".as_ref(),
+            root.as_os_str(),
+            "--port".as_ref(),
+            "0".as_ref(),
+            "--anonymous".as_ref(),
+            "write".as_ref(),
+        ];
         command.args(fixed).args(options);
         settle(&mut command);
         Process::run(command, place)

@@ -35,9 +35,39 @@ pub struct Play<'a> {
 
 /// Everything a step may begin with; the check of the transcripts' README uses it.
 pub const WORDS: [&str; 33] = [
-    ">", "raw", "urgent", "<", "&", "!", "bytes", "login", "open", "session", "closed", "hang-up", "passive", "connect",
-    "listen", "accept", "refused", "send", "close", "half-close", "reset", "receive", "drain", "and", "lacks", "file",
-    "sparse", "directory", "symlink", "touch", "disk", "absent", "modified",
+    ">",
+    "raw",
+    "urgent",
+    "<",
+    "&",
+    "!",
+    "bytes",
+    "login",
+    "open",
+    "session",
+    "closed",
+    "hang-up",
+    "passive",
+    "connect",
+    "listen",
+    "accept",
+    "refused",
+    "send",
+    "close",
+    "half-close",
+    "reset",
+    "receive",
+    "drain",
+    "and",
+    "lacks",
+    "file",
+    "sparse",
+    "directory",
+    "symlink",
+    "touch",
+    "disk",
+    "absent",
+    "modified",
 ];
 
 impl<'a> Play<'a> {
@@ -300,7 +330,8 @@ impl<'a> Play<'a> {
     fn filled(&mut self, line: &str) -> Outcome<String> {
         let mut line = line.to_string();
         if line.contains("$PORT") || line.contains("$EPRT") {
-            let at = self.guest().listener.as_ref().and_then(|listener| listener.local_addr().ok()).ok_or("listen first")?;
+            let at =
+                self.guest().listener.as_ref().and_then(|listener| listener.local_addr().ok()).ok_or("listen first")?;
             let protocol = if at.is_ipv4() { 1 } else { 2 };
             let [high, low] = at.port().to_be_bytes();
             let fields = format!("{},{high},{low}", at.ip().to_string().replace('.', ","));
