@@ -39,7 +39,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     logging::start(log_level, log_file).map_err(Mistake)?;
     let store = Store::open(&root)
         .map_err(|e| Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display())))?;
-    let mut accounts = Accounts::new(anonymous).map_err(Mistake)?;
+    let mut accounts = Accounts::new(anonymous);
     if let Some((name, password)) = user {
         accounts.add(&name, &password).map_err(Mistake)?;
     }

@@ -101,16 +101,19 @@ fn every_verb_keeps_what_help_says() {
             stranger.tell(&format!("{name} x"), 530).unwrap();
         }
         let mut guest = Control::anonymous(server.address()).unwrap();
-        let usage = usage.split(':').next().unwrap_or_default();
         // HELP SITE tells of what stands behind SITE, as RFC 959 §4.1.3 wants it.
         if name == "SITE" {
             continue;
         }
-        if !usage.contains('<') {
-            guest.tell(&format!("{name} x"), 501).unwrap();
-        } else if !usage.contains('[') || usage.find('<') < usage.find('[') {
-            guest.tell(&name, 501).unwrap();
-            guest.tell(&format!("{name} "), 501).unwrap();
+        // "214 VERB argument: what it does"; an optional argument stands in brackets.
+        let usage = usage.split(':').next().unwrap_or_default().to_string();
+        match usage.strip_prefix(&format!("214 {name} ")) {
+            None => drop(guest.tell(&format!("{name} x"), 501).unwrap()),
+            Some(optional) if optional.starts_with('[') => {}
+            Some(_) => {
+                guest.tell(&name, 501).unwrap();
+                guest.tell(&format!("{name} "), 501).unwrap();
+            }
         }
         assert_ne!(guest.ask(&format!("{} x", name.to_lowercase())).unwrap().code, 500, "{name} in small letters");
     }

@@ -278,3 +278,21 @@ fn an_upload_whose_client_is_gone_is_not_published() {
     control.expect(426).unwrap();
     assert!(!server.root().join("up").exists());
 }
+
+/// A script that says all it has to say, QUIT included, and closes its side has not vanished (RFC 959 §4.1.1).
+#[test]
+fn an_upload_whose_client_has_said_goodbye_is_published() {
+    let server = Process::start(&[]);
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    data.write_all(b"all ").unwrap();
+    control.say("QUIT").unwrap();
+    control.stream().shutdown(Shutdown::Write).unwrap();
+    // Another client's turn gives the server time to see the end of this one.
+    assert_serves(&server);
+    send_all(data, b"of it").unwrap();
+    control.expect(226).unwrap();
+    control.expect(221).unwrap();
+    assert_eq!(fs::read(server.root().join("up")).unwrap(), b"all of it");
+}

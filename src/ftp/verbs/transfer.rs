@@ -246,8 +246,12 @@ fn transfer(
 /// ALLO: answered 200, since some cameras take 202 for a reason to ask for ever. The size is remembered: a disk that
 /// cannot hold it is said before the bytes are sent, and an upload of just that size is known to be whole.
 pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let number = argument.unwrap_or_default().split(|&byte| byte == b' ').next().unwrap_or_default();
-    session.announced = decimal(number);
+    let mut words = argument.unwrap_or_default().split(|&byte| byte == b' ');
+    // "ALLO 100 R 10" tells of records, which a stream of bytes does not have.
+    session.announced = match words.next().map(decimal) {
+        Some(None) if argument.is_some() => return Err(Refusal::say(501, "Use: ALLO <bytes>, a number.")),
+        size => size.flatten(),
+    };
     Answer::say(200, "Noted.")
 }
 
