@@ -211,8 +211,9 @@ impl Control<'_> {
             Ok(Event::Shutdown) => self.waiting.draining = true,
             // The connection is busy, so its timers stand still.
             Ok(Event::Idle | Event::LoginTimeout) => {}
-            // A client that has only closed its sending side still wants its download.
-            Ok(Event::Closed) if !self.uploading => self.deaf = true,
+            // A client that has only closed its sending side still wants its download, and one that has said goodbye
+            // still wants its upload stored.
+            Ok(Event::Closed) if !self.uploading || self.has_said_goodbye() => self.deaf = true,
             Ok(Event::Closed) | Err(_) => return Some(Stop::ClientGone),
         }
         None
@@ -236,9 +237,14 @@ impl Control<'_> {
         None
     }
 
-    /// Whether the client has left without a word. A QUIT that waits is a word.
+    /// Whether the client has left without a word.
     async fn client_is_gone(&mut self) -> bool {
-        self.waiting.lines.is_empty() && self.conn.has_ended().await
+        !self.has_said_goodbye() && self.conn.has_ended().await
+    }
+
+    fn has_said_goodbye(&self) -> bool {
+        let is_quit = |line: &Vec<u8>| Command::parse(line).is_ok_and(|command| command.verb.as_str() == "QUIT");
+        self.waiting.lines.iter().any(is_quit)
     }
 
     /// Says how it went, and lets the session's timers run again.
