@@ -1,8 +1,8 @@
 //! FTP: RFC 959 and what has grown around it, as one service among others.
 //!
-//! A command's way: [`conversation`] takes a line from the connection, [`verbs`] look it up in the one table and answer
-//! it with the [`session`]'s memory and the store, [`transfer`] moves bytes where an answer asks for it, and the reply
-//! goes back. [`wire`] holds the pure parts: parsing and formatting, without sockets, files or a clock.
+//! A command's way: `conversation` takes a line from the connection, `verbs` look it up in the one table and answer
+//! it with the `session`'s memory and the store, `transfer` moves bytes where an answer asks for it, and the reply
+//! goes back. `wire` holds the pure parts: parsing and formatting, without sockets, files or a clock.
 
 mod answer;
 mod conversation;
