@@ -98,7 +98,7 @@ fn help_and_version_are_no_mistakes() {
         (&["--help"][..], "serve"),
         (&["serve", "--help"], "--root"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
-        (&["commands"], "| `RETR <path>` |"),
+        (&["commands"], "| Download a file | RFC 959 |"),
     ] {
         let output = run(arguments, &[]);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

@@ -296,3 +296,18 @@ fn an_upload_whose_client_has_said_goodbye_is_published() {
     control.expect(221).unwrap();
     assert_eq!(fs::read(server.root().join("up")).unwrap(), b"all of it");
 }
+
+/// Commands that wait their turn say nothing about whether who sent them is still there.
+#[test]
+fn an_upload_whose_client_is_gone_behind_a_flood_is_not_published() {
+    let server = Process::start(&[]);
+    let mut control = guest(&server);
+    let data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    control.send(&b"PWD\r\n".repeat(70)).unwrap();
+    drop(control);
+    assert_serves(&server);
+    let _ = send_all(data, b"all of it");
+    eventually("the upload ends", || server.log().contains("received /up"));
+    assert!(!server.root().join("up").exists(), "an upload of a client that is gone was published");
+}
