@@ -17,3 +17,6 @@ mod dialogue;
 
 /// The rules of the house (ARCHITECTURE.md) that a program can see, checked over the source text.
 mod house;
+
+/// Bugs that were ours: one test each, named after what went wrong.
+mod regressions;

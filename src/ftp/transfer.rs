@@ -79,8 +79,8 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
         Some(outcome) => outcome,
         None => (None, Ok(())),
     };
-    if uploading && control.stop.is_none() && result.is_ok() && control.client_is_gone().await {
-        control.stop = Some(Stop::ClientGone);
+    if uploading && control.stop.is_none() && result.is_ok() {
+        control.stop = control.last_words().await;
     }
     let end = match (control.stop, result) {
         (Some(stop), _) => End::Stopped(stop),
@@ -237,9 +237,18 @@ impl Control<'_> {
         None
     }
 
-    /// Whether the client has left without a word.
-    async fn client_is_gone(&mut self) -> bool {
-        !self.has_said_goodbye() && self.conn.has_ended().await
+    /// Hears what the client had to say before its upload ended: an ABOR means that the end was none, and leaving
+    /// without a QUIT that the client is gone, however much it said before.
+    async fn last_words(&mut self) -> Option<Stop> {
+        while !self.deaf
+            && self.waiting.lines.len() < MOST_WAITING
+            && let Some(event) = self.conn.next_now().await
+        {
+            if let Some(stop) = self.hear(event) {
+                return Some(stop);
+            }
+        }
+        (!self.has_said_goodbye() && self.conn.has_ended()).then_some(Stop::ClientGone)
     }
 
     fn has_said_goodbye(&self) -> bool {

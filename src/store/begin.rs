@@ -23,7 +23,8 @@ pub(super) fn begin(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath, how:
     let key = (owner, path.clone());
     match how {
         How::ResumeAt(offset) if offset > 0 => resume(store, key, place, offset),
-        How::Append => append(store, key, place),
+        How::Append => append(store, key, place, false),
+        How::AppendKept => append(store, key, place, true),
         _ => fresh(store, key, place),
     }
 }
@@ -60,8 +61,10 @@ fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Uplo
     copy(store, key, place, Some(offset))
 }
 
-fn append(store: Arc<Store>, key: Key, place: Place) -> Result<Upload, StoreError> {
-    if let Some(kept) = take_kept(&store, &key, &place)? {
+fn append(store: Arc<Store>, key: Key, place: Place, resuming: bool) -> Result<Upload, StoreError> {
+    if (resuming || place.stat.is_none())
+        && let Some(kept) = take_kept(&store, &key, &place)?
+    {
         let stat = sys::stat_fd(&kept.temporary.file)?;
         if place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing)) {
             return go_on(store, key, place.name, kept, sys::size(&stat));

@@ -24,8 +24,11 @@ pub enum How {
     Replace,
     /// Goes on behind that many bytes of the owner's kept partial upload, or else of the file that stands.
     ResumeAt(u64),
-    /// Goes on at the end of the owner's kept partial if that is the newer, or else of the file that stands.
+    /// Goes on at the end of the file that stands, or of the owner's kept partial where none stands.
     Append,
+    /// Goes on at the end of the owner's kept partial if that is newer than the file that stands: for one who was told
+    /// how long it is.
+    AppendKept,
     /// Takes a name that is free: the path's, or with a number behind it; a made-up one if the path is a directory.
     Unique,
 }

@@ -114,10 +114,10 @@ impl View {
         Reading::of(fd, &stat)
     }
 
-    /// Starts an upload to `path`. Needs `write`; for [`How::Append`] `append` will do.
+    /// Starts an upload to `path`. Needs `write`; to append, `append` will do.
     pub fn upload(&self, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
         match how {
-            How::Append => need(self.rights.append || self.rights.write, "append")?,
+            How::Append | How::AppendKept => need(self.rights.append || self.rights.write, "append")?,
             How::Replace | How::ResumeAt(_) | How::Unique => need(self.rights.write, "write")?,
         }
         creatable(path)?;

@@ -119,7 +119,7 @@ fn a_late_data_connection_reaches_nobody_else() {
 }
 
 #[test]
-fn ten_thousand_pasv_cost_one_port() {
+fn ten_thousand_pasv_cost_a_few_ports() {
     let server = Process::start(&[]);
     let mut control = guest(&server);
     let (descriptors, memory) = (server.descriptors(), server.memory());
@@ -134,7 +134,8 @@ fn ten_thousand_pasv_cost_one_port() {
         }
     }
     let (more, grown) = (server.descriptors() - descriptors, server.memory().saturating_sub(memory));
-    assert!(more <= 2, "10,000 PASV left {more} descriptors");
+    // A session that asks again is sent to another port, as long as there are only a few.
+    assert!(more <= 8, "10,000 PASV left {more} descriptors");
     assert!(grown < 8 * 1024, "10,000 PASV cost {grown} KiB");
     assert_serves(&server);
 }

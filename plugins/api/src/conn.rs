@@ -15,7 +15,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use crate::rt::{Socket, Timer};
 use crate::telnet::{Decoded, Telnet};
-use crate::{Limits, Shutdown};
+use crate::{Limits, Shutdown, listen};
 
 /// What one read may bring: more than any command line of an honest client, small enough for the stack.
 const READ_SIZE: usize = 4096;
@@ -170,14 +170,17 @@ impl Conn {
         self.inbox.contains(&b'\n')
     }
 
-    /// Whether the peer is known to send nothing more and has nothing left to say. Looks at the socket once more,
-    /// without waiting.
-    pub async fn has_ended(&mut self) -> bool {
-        if !self.ended && self.inbox.is_empty() {
-            let lost = poll_fn(|cx| Poll::Ready(matches!(self.poll_receive(cx), Poll::Ready(Err(_))))).await;
-            self.ended |= lost;
+    /// What has happened already, if anything: [`Conn::next`] without the waiting.
+    pub async fn next_now(&mut self) -> Option<io::Result<Event>> {
+        match poll_fn(|cx| Poll::Ready(self.poll_event(cx))).await {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending => None,
         }
-        self.ended && !self.has_line()
+    }
+
+    /// Whether the peer has closed its sending side, even if there is still something to read before that.
+    pub fn has_ended(&self) -> bool {
+        self.ended || listen::peer_has_closed(&self.socket)
     }
 
     /// Says that nothing more will be sent, after what is queued.

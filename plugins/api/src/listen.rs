@@ -66,6 +66,15 @@ pub fn is_shortage(error: &io::Error) -> bool {
     SHORTAGES.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// Whether the peer has closed its sending side or is gone, whatever it sent before and nobody has read yet.
+pub fn peer_has_closed(socket: &Socket) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut asked = [PollFd::new(socket, PollFlags::RDHUP)];
+    // What cannot even be asked about is no connection.
+    poll(&mut asked, Some(&now)).map_or(true, |answers| answers > 0)
+}
+
 /// Makes closing `socket` discard what is unsent and reset the connection.
 pub fn reset_on_close(socket: &Socket) {
     let _ = SockRef::from(socket.get_ref()).set_linger(Some(Duration::ZERO));

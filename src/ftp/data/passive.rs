@@ -20,6 +20,12 @@ use gftp_plugin::{Origin, listen};
 /// Listeners at most when the system chooses the ports. Each serves every client address once at a time, so this is
 /// how many sessions of one address may be between their PASV and their connection at the same moment.
 const MOST_LISTENERS: usize = 512;
+/// Listeners that are opened before a session is given back a port that it has left unused. Its connection to that port
+/// may still be on its way, and would be taken for the next one.
+const FEW_LISTENERS: usize = 8;
+/// How long a connection that its client has closed already is held back for a better one, where a session was given
+/// back such a port after all: a round trip on a slow line.
+const STALE_WAIT: Duration = Duration::from_secs(1);
 /// How long a pair of address and port stays unused after an expectation died: a SYN that was lost is sent again after
 /// 1, 3 and 7 seconds, so what was on its way then arrives within this.
 const QUARANTINE: Duration = Duration::from_secs(8);
@@ -71,17 +77,20 @@ struct Door {
 type Key = (usize, IpAddr);
 
 enum Slot {
-    Expected {
-        session: u64,
-        number: u64,
-        since: Instant,
-        deliver: Sender<Socket>,
-    },
-    /// Free again at `until`; for the session that left it so, at once: what comes late is its own.
-    Quarantined {
-        session: u64,
-        until: Instant,
-    },
+    /// Once its connection has come the pair is free; where it is `stale`, once the session has made its choice.
+    Expected { session: u64, number: u64, since: Instant, stale: bool, deliver: Sender<Socket> },
+    /// Free again at `until`, or when what was on its way has come; for the session that left it so, at once if need be:
+    /// what comes late is its own.
+    Quarantined { session: u64, until: Instant },
+}
+
+/// Whether a pair may be given to a session.
+#[derive(PartialEq, Eq)]
+enum Vacancy {
+    Free,
+    /// Left unused by this very session a moment ago.
+    Left,
+    Taken,
 }
 
 /// A port that was announced to one session. Dropping it ends the expectation.
@@ -90,6 +99,8 @@ pub struct Expectation {
     key: Key,
     number: u64,
     port: u16,
+    /// The session had this port just before, and may have connected to it.
+    stale: bool,
     arrivals: Receiver<Socket>,
 }
 
@@ -152,23 +163,35 @@ impl Passive {
         let (client, now) = (origin.peer.ip(), Instant::now());
         let mut state = self.state();
         state.sweep(now);
-        let free = (0..state.doors.len())
-            .find(|&door| state.doors[door].bound == origin.bound && state.is_free((door, client), origin.id, now));
-        let door = match free {
-            Some(door) => door,
-            None => match self.open_door(&mut state, origin.bound)? {
-                Some(door) => door,
-                None => return Ok(None),
-            },
+        let ours = |state: &State, door: usize| state.doors[door].bound == origin.bound;
+        let find = |state: &mut State, wanted: Vacancy| {
+            let doors = 0..state.doors.len();
+            doors.into_iter().find(|&door| ours(state, door) && state.vacancy((door, client), origin.id, now) == wanted)
         };
-        let key = (door, client);
-        let (deliver, arrivals) = channel(1);
+        let (mut door, mut stale) = (find(&mut state, Vacancy::Free), false);
+        if door.is_none() && state.doors.len() < FEW_LISTENERS {
+            door = self.open_door(&mut state, origin.bound)?;
+        }
+        if door.is_none() {
+            door = find(&mut state, Vacancy::Left);
+            stale = door.is_some();
+        }
+        let door = match door {
+            Some(door) => Some(door),
+            None => self.open_door(&mut state, origin.bound)?,
+        };
+        Ok(door.map(|door| self.promise(&mut state, (door, client), origin.id, stale)))
+    }
+
+    fn promise(self: &Arc<Self>, state: &mut State, key: Key, session: u64, stale: bool) -> Expectation {
+        // Two, so that a stale connection and the one that is meant can both come.
+        let (deliver, arrivals) = channel(2);
         state.last += 1;
         let number = state.last;
-        state.doors[door].told += 1;
-        state.slots.insert(key, Slot::Expected { session: origin.id, number, since: now, deliver });
-        let port = state.doors[door].port;
-        Ok(Some(Expectation { passive: Arc::clone(self), key, number, port, arrivals }))
+        state.doors[key.0].told += 1;
+        state.slots.insert(key, Slot::Expected { session, number, since: Instant::now(), stale, deliver });
+        let port = state.doors[key.0].port;
+        Expectation { passive: Arc::clone(self), key, number, port, stale, arrivals }
     }
 
     /// Listens on one more port, if there may be one more.
@@ -204,22 +227,21 @@ impl Passive {
     fn arrived(&self, door: usize, peer: IpAddr, socket: Socket) {
         let mut state = self.state();
         let key = (door, peer);
-        match state.slots.remove(&key) {
-            Some(Slot::Expected { deliver, .. }) => {
-                state.doors[door].came += 1;
-                let _ = deliver.try_send(socket);
+        let slot = state.slots.remove(&key);
+        if let Some(Slot::Expected { deliver, stale, .. }) = &slot {
+            let (deliver, stale) = (deliver.clone(), *stale);
+            state.doors[door].came += 1;
+            if let (true, Some(slot)) = (stale, slot) {
+                state.slots.insert(key, slot);
             }
-            other => {
-                // A late one does not end the quarantine: another may be behind it.
-                if let Some(slot) = other {
-                    state.slots.insert(key, slot);
-                }
-                state.doors[door].strangers += 1;
-                let Door { port, strangers, .. } = state.doors[door];
-                log::debug!(
-                    "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
-                );
-            }
+            let _ = deliver.try_send(socket);
+        } else {
+            // It ends a quarantine: this was what the quarantine waited for.
+            state.doors[door].strangers += 1;
+            let Door { port, strangers, .. } = state.doors[door];
+            log::debug!(
+                "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
+            );
         }
         drop(state);
         self.freed.notify(usize::MAX);
@@ -238,17 +260,19 @@ impl Passive {
 }
 
 impl State {
-    /// Whether nobody of that address is expected there; an expectation that has stood too long ends here.
-    fn is_free(&mut self, key: Key, asking: u64, now: Instant) -> bool {
+    /// Whether a pair may be given to the session `asking`; an expectation that has stood too long ends here.
+    fn vacancy(&mut self, key: Key, asking: u64, now: Instant) -> Vacancy {
         match self.slots.get(&key) {
-            None => true,
-            Some(Slot::Quarantined { session, until }) => *session == asking || *until <= now,
+            None => Vacancy::Free,
+            Some(Slot::Quarantined { until, .. }) if *until <= now => Vacancy::Free,
+            Some(Slot::Quarantined { session, .. }) if *session == asking => Vacancy::Left,
+            Some(Slot::Quarantined { .. }) => Vacancy::Taken,
             Some(&Slot::Expected { session, since, .. }) => {
                 if now.duration_since(since) > EXPECTED_FOR {
                     // Its session is not told until it transfers; then it finds the channel closed.
                     self.slots.insert(key, Slot::Quarantined { session, until: now + QUARANTINE });
                 }
-                false
+                Vacancy::Taken
             }
         }
     }
@@ -277,15 +301,17 @@ impl Expectation {
         self.port
     }
 
-    /// Whether it still stands and nobody has come: then announcing it once more is as good as a new one.
-    pub fn is_open(&self) -> bool {
-        !self.arrivals.is_closed() && self.arrivals.is_empty()
-    }
-
     /// Waits for the client's connection.
     pub async fn arrival(self, wait: Duration) -> Result<Socket, Absence> {
-        let arrived = rt::timeout(wait, async { self.arrivals.recv().await.map_err(io::Error::other) }).await;
-        arrived.map_err(|_| self.passive.absence(self.key.0))
+        let socket = self.next(wait).await.ok_or_else(|| self.passive.absence(self.key.0))?;
+        if self.stale && listen::peer_has_closed(&socket) {
+            return Ok(self.next(STALE_WAIT).await.unwrap_or(socket));
+        }
+        Ok(socket)
+    }
+
+    async fn next(&self, wait: Duration) -> Option<Socket> {
+        rt::timeout(wait, async { self.arrivals.recv().await.map_err(io::Error::other) }).await.ok()
     }
 }
 

@@ -133,8 +133,9 @@ pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let text = session.representation == Representation::Ascii;
     let size = session.store(&path, move |view, path| size_of(view, path, text)).await?;
+    session.told_kept = matches!(size, Some((_, true))).then_some(path);
     match size {
-        Some(size) => Answer::say(213, size.to_string()),
+        Some((size, _)) => Answer::say(213, size.to_string()),
         None => {
             let limit = LARGEST_COUNTED >> 20;
             Err(Refusal::say(550, format!("Larger than {limit} MiB, too large to count in TYPE A; use TYPE I.")))
@@ -142,16 +143,17 @@ pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     }
 }
 
-fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<u64>, StoreError> {
+/// The size, and whether it is that of a kept upload; None for a text too large to count.
+fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<(u64, bool)>, StoreError> {
     if text {
-        return count_text(view, path);
+        return Ok(count_text(view, path)?.map(|size| (size, false)));
     }
     if let Some(kept) = view.kept(path) {
-        return Ok(Some(kept));
+        return Ok(Some((kept, true)));
     }
     let Entry { kind, size, .. } = view.entry(path)?;
     match kind {
-        Kind::File => Ok(Some(size)),
+        Kind::File => Ok(Some((size, false))),
         Kind::Directory => Err(StoreError::IsDirectory),
         _ => Err(StoreError::NotRegular),
     }

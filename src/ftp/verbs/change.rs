@@ -53,9 +53,10 @@ pub async fn mfmt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let argument = argument.unwrap_or_default();
     let space = argument.iter().position(|&byte| byte == b' ').unwrap_or(argument.len());
     let (stamp, rest) = argument.split_at(space);
-    let (Some(time), [b' ', name @ ..]) = (parse_time(stamp).and_then(moment), rest) else {
+    let (Some(time), [b' ', name @ ..]) = (parse_time(stamp), rest) else {
         return Err(Refusal::say(501, "Use: MFMT YYYYMMDDHHMMSS <path>, in UTC."));
     };
+    let time = moment(time).ok_or_else(|| Refusal::say(504, "Times before 1970 cannot be set."))?;
     let path = session.path(name)?;
     session.store(&path, move |view, path| view.set_modified(path, time)).await?;
     let mut text = [b"Modify=", stamp, b"; "].concat();

@@ -28,18 +28,16 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
 
     // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
     let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
-    if verb.name == "RNTO" {
-        session.renaming = renaming;
-    }
-    if verb.takes_restart {
-        session.restart = restart;
-    }
     if verb.when == When::LoggedIn && !session.is_in() {
         return Err(Refusal::say(530, "Log in with USER and PASS first."));
     }
     match (verb.argument, argument) {
         (Argument::Required(_), None) => Err(Refusal::say(501, format!("Use: {}.", verb.usage()))),
         (Argument::None, Some(_)) => Err(Refusal::say(501, format!("{} takes no argument.", verb.name))),
-        _ => (verb.run)(session, argument).await,
+        _ => {
+            session.renaming = renaming.filter(|_| verb.name == "RNTO");
+            session.restart = if verb.takes_restart { restart } else { 0 };
+            (verb.run)(session, argument).await
+        }
     }
 }

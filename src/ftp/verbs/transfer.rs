@@ -47,13 +47,8 @@ pub async fn epsv(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     Answer::say(229, epsv_text(port))
 }
 
-/// The port for the client to come to. A client that asks again before it came keeps the port it has.
+/// The port for the client to come to. What was planned before is off.
 async fn expect(session: &mut Session) -> Result<u16, Refusal> {
-    if let Plan::Passive(standing) = &session.plan
-        && standing.is_open()
-    {
-        return Ok(standing.port());
-    }
     session.plan = Plan::Unset;
     let expectation: Result<Expectation, _> = session.shared.passive.expect(&session.origin).await;
     let expectation = expectation.map_err(|e| Refusal::say(425, format!("{e}.")))?;
@@ -140,10 +135,12 @@ pub async fn stor(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     receive(session, path, how).await
 }
 
-/// APPE.
+/// APPE. A client that was just told the size of its interrupted upload goes on with that; any other adds to the file
+/// that stands.
 pub async fn appe(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    receive(session, path, How::Append).await
+    let resuming = session.told_kept.take().is_some_and(|told| told == path);
+    receive(session, path, if resuming { How::AppendKept } else { How::Append }).await
 }
 
 /// STOU: the argument, if any, is a wish.
@@ -164,7 +161,7 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         }
         match how {
             // REST counts transferred bytes, of which a text file on disk has fewer (RFC 3659 §5.3).
-            How::ResumeAt(marker) if text => resume_text(view.upload(path, How::Append)?, marker),
+            How::ResumeAt(marker) if text => resume_text(view.upload(path, How::AppendKept)?, marker),
             how => Ok((view.upload(path, how)?, FromNetwork::default())),
         }
     });

@@ -31,14 +31,14 @@ fn an_append_goes_on_with_the_newer() {
     let ground = Ground::new();
     let view = ground.view();
     assert!(broken(&view, "file", "half"));
-    put(&view, "file", How::Append, " and half").unwrap();
+    put(&view, "file", How::AppendKept, " and half").unwrap();
     assert_eq!(ground.content("file").unwrap(), "half and half");
 
     assert!(broken(&view, "file", "older"));
     ground.file("file", "newer");
     let later = std::time::SystemTime::now() + Duration::from_secs(60);
     view.set_modified(&at("file"), later).unwrap();
-    put(&view, "file", How::Append, "+").unwrap();
+    put(&view, "file", How::AppendKept, "+").unwrap();
     assert_eq!(ground.content("file").unwrap(), "newer+");
     assert_eq!(view.kept(&at("file")), None);
 }

@@ -214,7 +214,7 @@ fn cutting_back_is_writing_not_appending() {
     refused(upload.cut(3), "Forbidden");
     upload.cut(9).unwrap();
     assert!(upload.keep());
-    let mut upload = appender.upload(&at("log"), How::Append).unwrap();
+    let mut upload = appender.upload(&at("log"), How::AppendKept).unwrap();
     assert_eq!(upload.offset(), 9);
     refused(upload.cut(7), "Forbidden");
     upload.cut(8).unwrap();
