@@ -1,7 +1,6 @@
 //! The dialogue of one session: line, answer, reply, in that order, until one side has had enough. The only place,
 //! with [`super::transfer`], that speaks.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -9,20 +8,12 @@ use gftp_plugin::{Conn, Event};
 
 use super::answer::{Answer, Refusal};
 use super::session::Session;
+use super::transfer::{Waiting, say};
 use super::wire::reply::Reply;
 use super::{Shared, transfer, verbs};
 
 /// Single-line: some devices take any further line for an answer to their first command.
 const GREETING: &str = "gftp ready.";
-
-/// What is heard while a transfer runs and must be seen to when it is over.
-#[derive(Default)]
-pub struct Waiting {
-    /// Commands, in the order they came.
-    pub lines: VecDeque<Vec<u8>>,
-    /// The server has begun to drain.
-    pub draining: bool,
-}
 
 /// Talks to one client from greeting to goodbye.
 pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
@@ -77,9 +68,4 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
     }
     Ok(false)
-}
-
-/// Queues a reply; it leaves before the session next waits.
-pub fn say(conn: &mut Conn, reply: &Reply) {
-    reply.write(conn.outbox());
 }

@@ -6,6 +6,7 @@
 //! is kept aside for this client to resume. Refused by the store (disk full): then it is removed. The file that stood
 //! under the name stands until the moment of publishing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Conn, Event, listen};
 
 use super::answer::{Transfer, code_of};
-use super::conversation::{Waiting, say};
 use super::data::pump::{self, Broken, Road, Traffic};
 use super::session::Session;
 use super::wire::command::Command;
@@ -27,6 +27,15 @@ use crate::store::Upload;
 
 /// Commands that may wait for the end of a transfer. A client that pipelines more is not read from until then.
 const MOST_WAITING: usize = 64;
+
+/// What is heard while a transfer runs and must be seen to when it is over.
+#[derive(Default)]
+pub struct Waiting {
+    /// Commands, in the order they came.
+    pub lines: VecDeque<Vec<u8>>,
+    /// The server has begun to drain.
+    pub draining: bool,
+}
 
 /// Why a transfer is being cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,4 +271,9 @@ impl Control<'_> {
         say(self.conn, &reply);
         Ok(())
     }
+}
+
+/// Queues a reply; it leaves before the session next waits.
+pub fn say(conn: &mut Conn, reply: &Reply) {
+    reply.write(conn.outbox());
 }

@@ -1,6 +1,6 @@
 //! Looking around: CWD, CDUP, PWD, LIST, NLST, MLSD, MLST, SIZE, MDTM, STAT. Nothing here changes anything.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::Plan;
@@ -9,7 +9,7 @@ use super::super::wire::flags;
 use super::super::wire::printable::printable;
 use super::super::wire::reply::{Reply, quote};
 use super::super::wire::time::format_time;
-use super::lines::{Shape, facts_line, lines};
+use super::lines::{Shape, facts_line, lines, seconds};
 use super::transfer::{LARGEST_COUNTED, count_text, listing};
 use crate::store::{Entry, Kind, Listing, Selection, StoreError, View, VirtualPath, has_wildcards};
 
@@ -232,13 +232,4 @@ fn status(session: &Session) -> Outcome {
 
 fn now() -> i64 {
     seconds(SystemTime::now())
-}
-
-/// Seconds since 1970, negative before.
-pub fn seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        // A fraction before a whole second belongs to the second below it.
-        Err(before) => i64::try_from(before.duration().as_secs_f64().ceil() as u64).map_or(i64::MIN, |since| -since),
-    }
 }

@@ -1,9 +1,10 @@
 //! The lines of listings: what the store shows, in the form that the verb promises. Runs on the blocking pool.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::super::data::pump::Lines;
 use super::super::wire::facts::{self, Can, EntryType, Facts, mlsx_line};
 use super::super::wire::listing::{self, Row, long_line};
-use super::browse::seconds;
 use crate::store::{Entry, Item, Kind, Listing, Rights, StoreError};
 
 /// How entries are written.
@@ -161,5 +162,14 @@ fn row<'a>(entry: &'a Entry, name: &'a [u8]) -> Row<'a> {
         modified: seconds(entry.modified),
         name,
         target: entry.target.as_deref(),
+    }
+}
+
+/// Seconds since 1970, negative before.
+pub fn seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        // A fraction before a whole second belongs to the second below it.
+        Err(before) => i64::try_from(before.duration().as_secs_f64().ceil() as u64).map_or(i64::MIN, |since| -since),
     }
 }
