@@ -14,7 +14,7 @@ use log::LevelFilter;
 
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
-use crate::host::{Address, Places};
+use crate::host::{self, Address, Places};
 
 /// The environment variable that may hold the password of `--user`.
 const PASSWORD_VARIABLE: &str = "GFTP_PASSWORD";
@@ -82,6 +82,9 @@ struct TypedServe {
     /// Give a transfer up when nothing has moved for this long
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_time)]
     stall: Duration,
+    /// Say that an upload is stored only when the disk has it: slower, but it survives a power cut
+    #[arg(long)]
+    fsync: bool,
     /// On SIGINT or SIGTERM, let running transfers finish for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     grace: Duration,
@@ -128,6 +131,8 @@ pub struct Serve {
     pub data_wait: Duration,
     /// How long a transfer may stand still.
     pub stall: Duration,
+    /// Whether an upload is only said to be stored when the disk has it.
+    pub durable: bool,
     /// How long transfers may run on after the first signal.
     pub grace: Duration,
     /// What is logged.
@@ -166,16 +171,23 @@ impl TypedServe {
             Some(name) => Some((name.clone(), password_of(&name, self.password_file)?)),
             None => None,
         };
+        let addresses = addresses(&self.listen, self.port);
+        let listens_on_any_v4 = host::listens_on_any_v4(&addresses);
         Ok(Serve {
             root: self.root,
-            addresses: addresses(&self.listen, self.port),
+            addresses,
             anonymous,
             user,
-            passive: PassiveOptions { ports: self.passive_ports, address: self.passive_address },
+            passive: PassiveOptions {
+                ports: self.passive_ports,
+                address: self.passive_address,
+                dual: !listens_on_any_v4,
+            },
             places: Places { total: self.max_sessions, per_address: self.max_per_ip },
             limits: Limits { idle: self.idle, login: self.login_timeout, ..Limits::default() },
             data_wait: self.data_timeout,
             stall: self.stall,
+            durable: self.fsync,
             grace: self.grace,
             log_level: self.log_level,
             log_file: self.log_file,

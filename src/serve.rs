@@ -12,13 +12,17 @@ use gftp_plugin::{Service, Shutdown, ShutdownTrigger};
 
 use crate::accounts::Accounts;
 use crate::cli::{Mistake, Serve};
+use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::{self, Address, Drained, Gate, Places, Served};
 use crate::logging;
-use crate::store::Store;
+use crate::store::{MAX_KEPT, Store};
 
-/// Descriptors kept free of sessions: listeners, log files, and those needed to turn newcomers away politely.
-const RESERVED_DESCRIPTORS: usize = 256;
+/// Descriptors that are not sessions': passive listeners of both families, kept uploads (two each), and some for the
+/// program itself and for turning newcomers away.
+const OTHER_DESCRIPTORS: usize = 2 * MOST_LISTENERS + 2 * MAX_KEPT + 64;
+/// Descriptors for each session: its own, and one more, since not all transfer at once (a transfer has two or three).
+const DESCRIPTORS_EACH: usize = 2;
 
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
@@ -32,6 +36,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         limits,
         data_wait,
         stall,
+        durable,
         grace,
         log_level,
         log_file,
@@ -43,14 +48,18 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     if let Some((name, password)) = user {
         accounts.add(&name, &password).map_err(Mistake)?;
     }
-    let places = Places { total: places.total.min(room_for_sessions()), ..places };
+    let room = room_for_sessions();
+    if room < places.total {
+        log::info!("room for {room} sessions, not {}: the open-file limit allows no more", places.total);
+    }
+    let places = Places { total: places.total.min(room), ..places };
     let listeners = bind(&addresses)?;
     let swept = store.sweep();
     if swept.removed > 0 || swept.failed > 0 {
         log::info!("removed {} unfinished uploads of a server that is gone ({} failed)", swept.removed, swept.failed);
     }
     let ready = ready_line(&store, &accounts, &listeners);
-    let ftp: Arc<dyn Service> = Arc::new(Ftp::new(FtpOptions { store, accounts, passive, data_wait, stall }));
+    let ftp: Arc<dyn Service> = Arc::new(Ftp::new(FtpOptions { store, accounts, passive, data_wait, stall, durable }));
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
@@ -99,8 +108,8 @@ fn ready_line(store: &Store, accounts: &Accounts, listeners: &[Listener]) -> Str
 
 /// Sessions that the open-file limit allows for, after it is raised as far as it goes.
 fn room_for_sessions() -> usize {
-    let limit = crate::store::sys::raise_open_files();
-    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_DESCRIPTORS).max(1)
+    let limit = usize::try_from(crate::store::sys::raise_open_files()).unwrap_or(usize::MAX);
+    (limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH).max(1)
 }
 
 /// The first signal begins the end, the second finishes it.

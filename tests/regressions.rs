@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use crate::abuse::process::Process;
-use crate::dialogue::client::{Control, connect, read_all};
+use crate::dialogue::client::{Control, PATIENCE, connect, read_all};
 
 /// A client whose command is refused closes its data connection and asks for another port at once, before the server
 /// has accepted the first: that one was then taken for the second, and the transfer broke. Seen with rclone.
@@ -28,22 +29,124 @@ fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
     }
 }
 
-/// A size learnt from a listing says nothing of an interrupted upload: an APPE behind it went on with what was kept, and
-/// mixed two files.
+/// Where a file stands, an interrupted upload that was to replace it must not be mixed with it: neither by an append nor by
+/// a restart at the size of the one that stands. SIZE told the kept half's size, and curl cut a download there.
 #[test]
-fn an_append_without_size_adds_to_the_file_that_stands() {
+fn an_interrupted_upload_is_not_mixed_with_the_file_that_stands() {
     let server = Process::start(&[]);
-    fs::write(server.root().join("log"), "old ").unwrap();
+    fs::write(server.root().join("file"), "as it was").unwrap();
+    let mut control = guest_in_image(&server);
+    interrupt(&mut control, server.address(), "STOR file");
+    assert_eq!(control.tell("SIZE file", 213).unwrap().shown(), "213 9");
+    control.tell("APPE file", 450).unwrap();
+    control.tell("REST 9", 350).unwrap();
+    control.tell("STOR file", 450).unwrap();
+    assert_eq!(fs::read_to_string(server.root().join("file")).unwrap(), "as it was");
+    control.tell("REST 4", 350).unwrap();
+    upload(&mut control, "STOR file", b" and half");
+    assert_eq!(fs::read_to_string(server.root().join("file")).unwrap(), "half and half");
+}
+
+/// A resumption that came to nothing, for want of a data connection or by a wrong offset, lost what it was to resume.
+#[test]
+fn a_failed_resumption_loses_nothing() {
+    let server = Process::start(&["--data-timeout", "1s"]);
+    let mut control = guest_in_image(&server);
+    interrupt(&mut control, server.address(), "STOR file");
+    control.epsv().unwrap();
+    control.tell("REST 4", 350).unwrap();
+    control.tell("STOR file", 425).unwrap();
+    control.tell("TYPE A", 200).unwrap();
+    control.tell("REST 5", 350).unwrap();
+    control.tell("STOR file", 554).unwrap();
+    control.tell("TYPE I", 200).unwrap();
+    assert_eq!(control.tell("SIZE file", 213).unwrap().shown(), "213 4");
+    upload(&mut control, "APPE file", b" and half");
+    assert_eq!(fs::read_to_string(server.root().join("file")).unwrap(), "half and half");
+}
+
+/// What was answered before the 150 was taken for it, and a STAT overtook what had been sent before it.
+#[test]
+fn nothing_is_said_out_of_turn() {
+    let server = Process::start(&[]);
+    fs::write(server.root().join("file"), "content").unwrap();
+    let mut control = guest_in_image(&server);
+    let port = control.epsv().unwrap();
+    control.send(b"RETR file\r\nNOOP\r\nSTAT\r\nPWD\r\n").unwrap();
+    let mut data = connect(SocketAddr::new(server.address().ip(), port)).unwrap();
+    assert_eq!(read_all(&mut data).unwrap(), b"content");
+    for code in [150, 226, 200, 211, 257] {
+        control.expect(code).unwrap();
+    }
+    let port = control.epsv().unwrap();
+    control.say("RETR file").unwrap();
+    control.say("NOOP").unwrap();
+    drop(connect(SocketAddr::new(server.address().ip(), port)).unwrap());
+    control.expect(150).unwrap();
+}
+
+/// A restart point survived the refusal of the path it was meant for, and cut the next download.
+#[test]
+fn a_refused_download_forgets_its_restart_point() {
+    let server = Process::start(&[]);
+    fs::write(server.root().join("file"), "content").unwrap();
+    let mut control = guest_in_image(&server);
+    control.tell("REST 5", 350).unwrap();
+    control.tell(&format!("RETR {}", "x".repeat(300)), 553).unwrap();
+    let mut data = control.passive().unwrap();
+    control.tell("RETR file", 150).unwrap();
+    assert_eq!(read_all(&mut data).unwrap(), b"content");
+}
+
+/// A few clients that sent without a pause held every thread, and outlived the time for a login.
+#[test]
+fn a_flood_of_commands_stops_nobody_and_outlives_nothing() {
+    let server = Process::start(&["--login-timeout", "1s"]);
+    let floods: Vec<_> = [b"NOOP\r\n".as_slice(), b"\n", b"x"]
+        .into_iter()
+        .map(|piece| {
+            let mut stream = Control::greeted(server.address()).unwrap().stream().try_clone().unwrap();
+            let mut replies = stream.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut replies, &mut std::io::sink()));
+            let flood = piece.repeat(1 << 16);
+            std::thread::spawn(move || {
+                let end = Instant::now() + PATIENCE;
+                while stream.write_all(&flood).is_ok() {
+                    assert!(Instant::now() < end, "a stranger without a login is still there");
+                }
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        let mut control = Control::anonymous(server.address()).unwrap();
+        control.tell("PWD", 257).unwrap();
+    }
+    for flood in floods {
+        flood.join().unwrap();
+    }
+}
+
+/// With one published port and listeners for both families, whichever came first had it for itself.
+#[test]
+fn one_passive_port_serves_both_families() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = ["--listen", "0.0.0.0", "--listen", "::", "--passive-ports", &port.to_string()];
+    let server = Process::start(&options);
+    fs::write(server.root().join("file"), "content").unwrap();
+    for host in ["127.0.0.1", "::1"] {
+        let address = SocketAddr::new(host.parse().unwrap(), server.address().port());
+        let mut control = Control::anonymous(address).unwrap();
+        let mut data = control.passive().unwrap();
+        control.tell("RETR file", 150).unwrap();
+        assert_eq!(read_all(&mut data).unwrap(), b"content");
+        control.expect(226).unwrap();
+    }
+}
+
+fn guest_in_image(server: &Process) -> Control {
     let mut control = Control::anonymous(server.address()).unwrap();
     control.tell("TYPE I", 200).unwrap();
-    interrupt(&mut control, server.address(), "STOR log");
-    upload(&mut control, "APPE log", b"line");
-    assert_eq!(fs::read_to_string(server.root().join("log")).unwrap(), "old line");
-
-    interrupt(&mut control, server.address(), "STOR log");
-    control.tell("SIZE log", 213).unwrap();
-    upload(&mut control, "APPE log", b" and half");
-    assert_eq!(fs::read_to_string(server.root().join("log")).unwrap(), "half and half");
+    control
 }
 
 /// Sends "half" and breaks the data connection off; a session of its own shows when the bytes have been taken.

@@ -66,7 +66,7 @@ impl Refusal {
 /// The reply code of a store's error (RFC 959 §4.2): 4yz where trying again may help, 55z where it will not.
 pub fn code_of(error: &StoreError) -> u16 {
     match error {
-        StoreError::Busy | StoreError::ChangedMeanwhile => 450,
+        StoreError::Busy | StoreError::ChangedMeanwhile | StoreError::Interrupted { .. } => 450,
         StoreError::OutOfDescriptors | StoreError::Io(_) => 451,
         StoreError::Full => 452,
         StoreError::QuotaExceeded | StoreError::TooBig => 552,

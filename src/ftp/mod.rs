@@ -37,6 +37,8 @@ pub struct FtpOptions {
     pub data_wait: Duration,
     /// How long a transfer may stand still.
     pub stall: Duration,
+    /// Whether an upload is only said to be stored when the disk has it.
+    pub durable: bool,
 }
 
 /// The FTP service.
@@ -56,15 +58,17 @@ pub struct Shared {
     pub data_wait: Duration,
     /// See [`FtpOptions::stall`].
     pub stall: Duration,
+    /// See [`FtpOptions::durable`].
+    pub durable: bool,
 }
 
 impl Ftp {
     /// A server, not yet listening: that is the host's part.
     pub fn new(options: FtpOptions) -> Self {
-        let FtpOptions { store, accounts, passive, data_wait, stall } = options;
+        let FtpOptions { store, accounts, passive, data_wait, stall, durable } = options;
         let (store, passive) = (Arc::new(store), Passive::new(passive));
         rt::spawn(expire_kept(Arc::downgrade(&store)));
-        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall }) }
+        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable }) }
     }
 }
 

@@ -54,12 +54,8 @@ pub struct Session {
     pub renaming: Option<VirtualPath>,
     /// ALLO: how large the next upload will be.
     pub announced: Option<u64>,
-    /// SIZE has told how much is kept of an interrupted upload to this path: an APPE there means to go on with it.
-    pub told_kept: Option<VirtualPath>,
     /// OPTS MLST.
     pub facts: Facts,
-    /// CLNT: what the client calls itself.
-    pub client: Option<Vec<u8>>,
     /// Wrong passwords so far.
     pub failures: u32,
 }
@@ -78,9 +74,7 @@ impl Session {
             restart: 0,
             renaming: None,
             announced: None,
-            told_kept: None,
             facts: Facts::DEFAULT,
-            client: None,
             failures: 0,
         }
     }

@@ -44,6 +44,8 @@ enum Stop {
     Aborted,
     /// The control connection has ended or broken.
     ClientGone,
+    /// More commands wait than are listened to: whether the client still wants this is not known.
+    Unheard,
     /// The grace of a shutdown is over.
     Ending,
 }
@@ -63,15 +65,23 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     let Transfer { done, path, opening, unique, road, announced } = transfer;
     let uploading = matches!(road, Road::Receive(_) | Road::ReceiveText(..));
     let name = printable(&path.absolute()).to_string();
-    let mut control =
-        Control { conn, waiting, pipelined, uploading, moved: Arc::clone(&moved), done, deaf: false, stop: None };
+    let mut control = Control {
+        conn,
+        waiting,
+        pipelined,
+        uploading,
+        moved: Arc::clone(&moved),
+        done,
+        deaf: false,
+        under_way: false,
+        stop: None,
+    };
 
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
     let socket = match control.attend(connecting, None).await {
         Some(Ok(socket)) => Arc::new(socket),
         other => {
-            // Removing a temporary file is disk work too.
-            rt::unblock(move || drop(road)).await;
+            give_up(road).await;
             let reply = match other {
                 Some(Err(none)) => Reply::new(425, format!("{none}.")),
                 _ => stopped(control.stop),
@@ -80,7 +90,11 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
         }
     };
     say(control.conn, &Reply::new(150, opening));
-    control.conn.flush().await?;
+    if let Err(e) = control.conn.flush().await {
+        give_up(road).await;
+        return Err(e);
+    }
+    control.under_way = true;
 
     let began = Instant::now();
     let traffic = Traffic { socket: Arc::clone(&socket), stall: session.shared.stall, moved: Arc::clone(&moved) };
@@ -96,15 +110,17 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
         (None, Ok(())) => End::Whole,
         (None, Err(broken)) => End::Failed(broken),
     };
-    if !uploading && matches!(end, End::Failed(Broken::Store(_))) {
-        // A cut download must not look like a whole one.
+    if !uploading && matches!(end, End::Failed(Broken::Store(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)) {
+        // A cut download must not look like a whole one; a client that sent ABOR knows.
         listen::reset_on_close(&socket);
     }
     drop((traffic, socket));
 
     let moved = moved.load(Ordering::Relaxed);
     let reply = match upload {
-        Some(upload) => settle(upload, end, unique, moved, announced).await,
+        Some(upload) => {
+            settle(upload, end, Receipt { unique, moved, announced, durable: session.shared.durable }).await
+        }
         None => told(end, moved),
     };
     let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
@@ -113,26 +129,54 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     control.conclude(reply)
 }
 
+/// What the reply to an upload tells of it.
+struct Receipt {
+    /// The server chose the name.
+    unique: bool,
+    /// Bytes that came.
+    moved: u64,
+    /// Bytes that ALLO spoke of.
+    announced: Option<u64>,
+    /// The disk must have it before it is said to be stored.
+    durable: bool,
+}
+
+/// Ends a transfer that never began: an upload that went on with a kept one goes back to where it was.
+async fn give_up(road: Road) {
+    rt::unblock(move || match road {
+        Road::Receive(upload) | Road::ReceiveText(upload, _) => drop(upload.keep()),
+        other => drop(other),
+    })
+    .await;
+}
+
 /// Publishes, keeps or removes an upload, and says which.
-async fn settle(upload: Upload, end: End, unique: bool, moved: u64, announced: Option<u64>) -> Reply {
+async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
+    let Receipt { unique, moved, announced, durable } = receipt;
     const KEPT: &[u8] = b" What came is kept aside for an hour: resume with REST and STOR, or with APPE.";
     match end {
-        End::Whole => match rt::unblock(move || upload.publish()).await {
-            Ok(published) => {
-                let mut text = format!("Stored {moved} bytes").into_bytes();
-                if unique {
-                    text.extend_from_slice(&[b" as ", published.name.as_slice()].concat());
+        End::Whole => {
+            match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
+                Ok(published) => {
+                    let mut text = format!("Stored {moved} bytes").into_bytes();
+                    if unique {
+                        text.extend_from_slice(&[b" as ", published.name.as_slice()].concat());
+                    }
+                    text.extend_from_slice(match announced {
+                        None => b".",
+                        Some(size) if size == published.size => b", the size that was announced.",
+                        // ALLO asks for room and need not be exact, so this is no proof of a cut upload.
+                        Some(_) => b", not the size that was announced.",
+                    });
+                    Reply::new(226, text)
                 }
-                if announced == Some(moved) {
-                    text.extend_from_slice(b", as announced");
-                }
-                text.push(b'.');
-                Reply::new(226, text)
+                Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
             }
-            Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
-        },
+        }
         End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
             let kept = rt::unblock(move || upload.keep()).await;
+            // What is kept goes when the server goes.
+            let kept = kept && !matches!(end, End::Stopped(Stop::Ending));
             let reply = told(end, moved);
             if kept { Reply::new(reply.code(), [reply.text(), KEPT].concat()) } else { reply }
         }
@@ -160,6 +204,7 @@ fn stopped(stop: Option<Stop>) -> Reply {
     match stop {
         Some(Stop::Ending) => Reply::new(426, "The server is shutting down; transfer given up."),
         Some(Stop::ClientGone) => Reply::new(426, "The control connection is gone; transfer given up."),
+        Some(Stop::Unheard) => Reply::new(426, "Too many commands were sent ahead; the upload is not taken for whole."),
         Some(Stop::Aborted) | None => Reply::new(426, "Transfer aborted."),
     }
 }
@@ -175,12 +220,14 @@ struct Control<'a> {
     done: &'static str,
     /// The client has closed its sending side: there is nothing more to hear.
     deaf: bool,
+    /// The 150 has been said. Whatever is said before it would be taken for it.
+    under_way: bool,
     stop: Option<Stop>,
 }
 
 impl Control<'_> {
     /// Waits for `work` while listening to the client. A stop shuts `data` down, upon which the work ends by itself
-    /// and is waited for; without a data connection the work is dropped, and there is no result.
+    /// and is waited for; where nothing is to come of it, or there is no data connection yet, the work is dropped.
     async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&Socket>) -> Option<T> {
         let shutdown = self.conn.shutdown().clone();
         let mut ending = pin!(shutdown.ending().fuse());
@@ -205,8 +252,11 @@ impl Control<'_> {
             if self.stop.is_none() && heard.is_some() {
                 self.stop = heard;
                 match data {
-                    Some(socket) => drop(socket.get_ref().shutdown(std::net::Shutdown::Both)),
-                    None => return None,
+                    // An upload must come back, and a client that aborts may wait for the end of its download.
+                    Some(socket) if self.uploading || heard == Some(Stop::Aborted) => {
+                        drop(socket.get_ref().shutdown(std::net::Shutdown::Both));
+                    }
+                    _ => return None,
                 }
             }
         }
@@ -229,14 +279,14 @@ impl Control<'_> {
     }
 
     fn hear_line(&mut self, line: Vec<u8>) -> Option<Stop> {
-        let in_order = self.waiting.lines.is_empty() && !self.pipelined;
+        let in_order = self.under_way && self.waiting.lines.is_empty() && !self.pipelined;
         match Command::parse(&line).map(|command| (command.verb, command.argument.is_some())) {
             Ok((verb, _)) if verb.as_str() == "ABOR" => {
                 // Answered in its turn, after the transfer's own reply: 426, then 226.
                 self.waiting.lines.push_back(line);
                 return Some(Stop::Aborted);
             }
-            Ok((verb, false)) if verb.as_str() == "STAT" => {
+            Ok((verb, false)) if verb.as_str() == "STAT" && in_order => {
                 let (moved, done) = (self.moved.load(Ordering::Relaxed), self.done);
                 say(self.conn, &Reply::new(211, format!("Transfer in progress: {moved} bytes {done}.")));
             }
@@ -249,15 +299,24 @@ impl Control<'_> {
     /// Hears what the client had to say before its upload ended: an ABOR means that the end was none, and leaving
     /// without a QUIT that the client is gone, however much it said before.
     async fn last_words(&mut self) -> Option<Stop> {
-        while !self.deaf
-            && self.waiting.lines.len() < MOST_WAITING
-            && let Some(event) = self.conn.next_now().await
-        {
+        for _ in 0..MOST_WAITING {
+            if self.deaf || self.waiting.lines.len() >= MOST_WAITING {
+                break;
+            }
+            let Some(event) = self.conn.next_now().await else { break };
             if let Some(stop) = self.hear(event) {
                 return Some(stop);
             }
         }
-        (!self.has_said_goodbye() && self.conn.has_ended()).then_some(Stop::ClientGone)
+        if self.has_said_goodbye() {
+            return None;
+        }
+        match (self.conn.has_ended(), !self.deaf && self.conn.has_more()) {
+            (true, _) => Some(Stop::ClientGone),
+            // There is more than may wait, and an ABOR could be in it.
+            (false, true) => Some(Stop::Unheard),
+            (false, false) => None,
+        }
     }
 
     fn has_said_goodbye(&self) -> bool {

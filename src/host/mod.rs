@@ -65,8 +65,13 @@ pub struct Address {
     pub optional: bool,
 }
 
+/// Whether IPv4 has a listener for all of its addresses: then that for all of IPv6's must leave IPv4 alone.
+pub fn listens_on_any_v4(addresses: &[Address]) -> bool {
+    addresses.iter().any(|address| address.at.ip() == IpAddr::from([0, 0, 0, 0]))
+}
+
 fn bind_once(addresses: &[Address]) -> Result<Vec<Listener>, (SocketAddr, io::Error)> {
-    let any_v4 = addresses.iter().any(|address| address.at.ip() == IpAddr::from([0, 0, 0, 0]));
+    let any_v4 = listens_on_any_v4(addresses);
     let mut listeners = Vec::with_capacity(addresses.len());
     let mut chosen = 0;
     for address in addresses {

@@ -48,35 +48,57 @@ fn fresh(store: Arc<Store>, key: Key, place: Place) -> Result<Upload, StoreError
 }
 
 fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Upload, StoreError> {
-    let kept = store.kept.size(&key).unwrap_or(0);
-    if kept >= offset
-        && let Some(kept) = take_kept(&store, &key, &place)?
-    {
-        return go_on(store, key, place.name, kept, offset);
+    match current(&store, &key, &place) {
+        Some(Partial { size, .. }) if size >= offset => {
+            if let Some(kept) = take_kept(&store, &key, &place)? {
+                return go_on(store, key, place.name, kept, offset);
+            }
+        }
+        // The client learnt its offset from the file that stands, and the two would be mixed.
+        Some(Partial { size, .. }) if place.stat.is_some() => return Err(StoreError::Interrupted { size }),
+        Some(Partial { size, .. }) => return Err(StoreError::BeyondEnd { size }),
+        None => {}
     }
     let standing = place.stat.as_ref().map_or(0, sys::size);
     if standing < offset {
-        return Err(StoreError::BeyondEnd { size: standing.max(kept) });
+        return Err(StoreError::BeyondEnd { size: standing });
     }
     copy(store, key, place, Some(offset))
 }
 
 fn append(store: Arc<Store>, key: Key, place: Place, resuming: bool) -> Result<Upload, StoreError> {
-    if (resuming || place.stat.is_none())
-        && let Some(kept) = take_kept(&store, &key, &place)?
-    {
-        let stat = sys::stat_fd(&kept.temporary.file)?;
-        if place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing)) {
-            return go_on(store, key, place.name, kept, sys::size(&stat));
+    match current(&store, &key, &place) {
+        Some(Partial { size, .. }) if resuming || place.stat.is_none() => {
+            if let Some(kept) = take_kept(&store, &key, &place)? {
+                return go_on(store, key, place.name, kept, size);
+            }
         }
-        // Older than what stands: of no use to an append, but a restart may still ask for it.
-        store.kept.put(key.clone(), kept);
+        // To resume that upload, or to add to the file that stands? Guessing wrong would mix the two.
+        Some(Partial { size, replaces: true }) => return Err(StoreError::Interrupted { size }),
+        // An interrupted append is simply repeated.
+        _ => {}
     }
     if place.stat.is_none() {
         let upload = fresh(store, key, place)?;
         return Ok(Upload { base: Base::Free, ..upload });
     }
     copy(store, key, place, None)
+}
+
+/// What is kept of an interrupted upload.
+struct Partial {
+    size: u64,
+    /// Whether it was to replace the whole file, not to add to it.
+    replaces: bool,
+}
+
+/// The owner's kept partial, unless the file that stands is the newer: then nobody means the partial any more.
+fn current(store: &Store, key: &Key, place: &Place) -> Option<Partial> {
+    store.kept.look(key, |kept| {
+        let stat = sys::stat_fd(&kept.temporary.file).ok()?;
+        let newer = place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing));
+        newer.then(|| Partial { size: sys::size(&stat), replaces: kept.copied == 0 })
+    })
 }
 
 /// The owner's kept partial, unless the path now lies in another directory than it did.

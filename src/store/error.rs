@@ -47,6 +47,11 @@ pub enum StoreError {
         /// Bytes that are there.
         size: u64,
     },
+    /// An upload that was to replace this file was interrupted and is kept; what adds to the file could mean either.
+    Interrupted {
+        /// Bytes that are kept.
+        size: u64,
+    },
     /// The file that stands was changed by someone else while the upload ran; it was left alone.
     ChangedMeanwhile,
     /// The process or the system has no file descriptor left.
@@ -83,6 +88,13 @@ impl fmt::Display for StoreError {
             StoreError::Loop => "too many levels of symbolic links",
             StoreError::NotRegular => "it is not a regular file",
             StoreError::BeyondEnd { size } => return write!(f, "only {size} bytes are there"),
+            StoreError::Interrupted { size } => {
+                return write!(
+                    f,
+                    "an upload that was to replace it broke off after {size} bytes: \
+                     send it anew, or go on with REST {size} and STOR"
+                );
+            }
             StoreError::ChangedMeanwhile => "the file was changed by someone else meanwhile",
             StoreError::OutOfDescriptors => "the server has too many files open",
             StoreError::TooMany { what, limit } => return write!(f, "more than {limit} {what}"),

@@ -81,6 +81,12 @@ impl KeptPartials {
         self.map().get(key).map(Kept::size)
     }
 
+    /// What `about` says of the partial of that key.
+    pub(super) fn look<T>(&self, key: &Key, about: impl FnOnce(&Kept) -> Option<T>) -> Option<T> {
+        self.expire(KEPT_FOR);
+        self.map().get(key).and_then(about)
+    }
+
     /// Drops the partial of that key; whether there was one.
     pub(super) fn forget(&self, key: &Key) -> bool {
         let gone = self.map().remove(key);

@@ -242,10 +242,17 @@ pub(super) fn sync(file: &File) -> Sys<()> {
     retry_on_intr(|| fs::fdatasync(file))
 }
 
+/// Forces the names in a directory to the disk.
+pub(super) fn sync_directory(directory: impl AsFd) -> Sys<()> {
+    retry_on_intr(|| fs::fsync(&directory))
+}
+
 /// Copies the first `size` bytes of one file over the beginning of another, sharing blocks where the file system can.
 /// Returns the bytes copied: fewer where the source is shorter by now.
 pub(super) fn copy_prefix(from: &File, to: &File, size: u64) -> Sys<u64> {
     if fs::ioctl_ficlone(to, from).is_ok() {
+        // Truncating must not make up bytes that the source no longer had.
+        let size = size.min(self::size(&stat_fd(to)?));
         truncate(to, size)?;
         return Ok(size);
     }

@@ -146,9 +146,13 @@ impl Upload {
         Ok(())
     }
 
-    /// Forces what arrived to the disk; for those who want that before they publish.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        Ok(sys::sync(&self.temporary.file)?)
+    /// As [`Upload::publish`], and back only when the disk has it all: the content before the name, then the name.
+    pub fn publish_durably(self) -> Result<Published, StoreError> {
+        sys::sync(&self.temporary.file)?;
+        let directory = sys::open_at(&self.temporary.directory, b".", sys::READ_DIRECTORY)?;
+        let published = self.publish()?;
+        sys::sync_directory(directory)?;
+        Ok(published)
     }
 
     /// Gives the file its name in one step. On an error nothing has changed and what arrived is removed.

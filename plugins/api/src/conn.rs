@@ -21,6 +21,9 @@ use crate::{Limits, Shutdown, listen};
 const READ_SIZE: usize = 4096;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;
+/// Events in a row, without having had to wait for one, after which other tasks get their turn and the clock is looked
+/// at: a peer that sends without pause must neither keep a thread nor outlive its time.
+const MOST_AT_ONCE: u32 = 64;
 /// How long replies may wait for a peer that does not read them while nothing else bounds the wait.
 const SEND_WAIT: Duration = Duration::from_secs(30);
 
@@ -79,6 +82,8 @@ pub struct Conn {
     login_by: Option<Instant>,
     /// One timer for the whole life of the connection; it is set to the earliest of our deadlines or before.
     timer: Option<(Timer, Instant)>,
+    /// How often there was something to do without waiting.
+    at_once: u32,
 }
 
 impl Conn {
@@ -102,6 +107,7 @@ impl Conn {
             busy: false,
             login_by: Some(now + limits.login),
             timer: None,
+            at_once: 0,
         }
     }
 
@@ -172,10 +178,17 @@ impl Conn {
 
     /// What has happened already, if anything: [`Conn::next`] without the waiting.
     pub async fn next_now(&mut self) -> Option<io::Result<Event>> {
+        // Not now for want of a turn would not mean nothing.
+        self.at_once = 0;
         match poll_fn(|cx| Poll::Ready(self.poll_event(cx))).await {
             Poll::Ready(event) => Some(event),
             Poll::Pending => None,
         }
+    }
+
+    /// Whether the peer has sent something that was not looked at yet.
+    pub fn has_more(&self) -> bool {
+        !self.inbox.is_empty() || listen::has_input(&self.socket)
     }
 
     /// Whether the peer has closed its sending side, even if there is still something to read before that.
@@ -191,6 +204,11 @@ impl Conn {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
         loop {
+            self.at_once += 1;
+            if self.at_once > MOST_AT_ONCE {
+                cx.waker().wake_by_ref();
+                return self.poll_time(cx);
+            }
             // A peer that pipelines gets its answers together, unless they grow large.
             if self.outbox.len() < FLUSH_SIZE
                 && let Some(event) = self.take_line()
@@ -199,23 +217,29 @@ impl Conn {
             }
             let flushed = self.poll_flush(cx)?;
             // Nothing is read for a peer that does not take its replies: that is what bounds the outbox.
-            if flushed.is_ready() {
-                if let Some(event) = self.take_line() {
-                    return Poll::Ready(Ok(event));
-                }
-                if self.ended {
-                    return Poll::Ready(Ok(Event::Closed));
-                }
-                if self.poll_receive(cx)?.is_ready() {
-                    continue;
-                }
+            if flushed.is_pending() {
+                return self.poll_time(cx);
             }
-            if !self.shutdown_told && self.shutdown.poll_draining(cx).is_ready() {
-                self.shutdown_told = true;
-                return Poll::Ready(Ok(Event::Shutdown));
+            if let Some(event) = self.take_line() {
+                return Poll::Ready(Ok(event));
             }
-            return self.poll_deadline(cx).map(Ok);
+            if self.ended {
+                return Poll::Ready(Ok(Event::Closed));
+            }
+            if self.poll_receive(cx)?.is_pending() {
+                return self.poll_time(cx);
+            }
         }
+    }
+
+    /// What comes of its own accord: the end of the server, or of the peer's time.
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        self.at_once = 0;
+        if !self.shutdown_told && self.shutdown.poll_draining(cx).is_ready() {
+            self.shutdown_told = true;
+            return Poll::Ready(Ok(Event::Shutdown));
+        }
+        self.poll_deadline(cx).map(Ok)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -312,6 +336,8 @@ impl Conn {
             ready!(Pin::new(&mut *timer).poll(cx));
             if Instant::now() >= deadline {
                 self.active = Instant::now();
+                // A timer that has gone off never does so again by itself.
+                self.timer = None;
                 return Poll::Ready(if self.login_by == Some(deadline) { Event::LoginTimeout } else { Event::Idle });
             }
             timer.set_at(deadline);

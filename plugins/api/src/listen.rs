@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
@@ -68,11 +69,18 @@ pub fn is_shortage(error: &io::Error) -> bool {
 
 /// Whether the peer has closed its sending side or is gone, whatever it sent before and nobody has read yet.
 pub fn peer_has_closed(socket: &Socket) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    is_ready(socket, PollFlags::RDHUP)
+}
+
+/// Whether there is something to read, if only the end.
+pub fn has_input(socket: &Socket) -> bool {
+    is_ready(socket, PollFlags::IN)
+}
+
+fn is_ready(socket: &Socket, what: PollFlags) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut asked = [PollFd::new(socket, PollFlags::RDHUP)];
-    // What cannot even be asked about is no connection.
-    poll(&mut asked, Some(&now)).map_or(true, |answers| answers > 0)
+    // What cannot even be asked about is no connection: it has ended.
+    poll(&mut [PollFd::new(socket, what)], Some(&now)).map_or(true, |answers| answers > 0)
 }
 
 /// Makes closing `socket` discard what is unsent and reset the connection.

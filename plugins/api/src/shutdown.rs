@@ -32,16 +32,6 @@ impl Shutdown {
         (ShutdownTrigger { draining: draining_tx, ending: ending_tx }, Shutdown { draining, ending })
     }
 
-    /// Whether new work is to be refused.
-    pub fn is_draining(&self) -> bool {
-        self.draining.is_closed()
-    }
-
-    /// Whether running work is to be given up.
-    pub fn is_ending(&self) -> bool {
-        self.ending.is_closed()
-    }
-
     /// Waits until draining begins.
     pub async fn draining(&self) {
         let _ = self.draining.recv().await;

@@ -2,6 +2,7 @@
 //! replies, which are the conversation's.
 
 pub mod ascii;
+mod expected;
 pub mod passive;
 pub mod pump;
 
@@ -71,6 +72,9 @@ impl fmt::Display for NoConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoConnection::NotAsked => f.write_str("No data connection: send PASV, EPSV, PORT or EPRT first"),
+            NoConnection::NotSeen { absence: absence @ Absence::TakenBack(_), .. } => {
+                write!(f, "No data connection: {absence}")
+            }
             NoConnection::NotSeen { client, waited, absence } => write!(
                 f,
                 "No data connection: nothing came from {client} within {}; {absence}",

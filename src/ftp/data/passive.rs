@@ -2,11 +2,9 @@
 //!
 //! A `PASV` opens nothing: it is an *expectation* that the client's address will come to one of our ports, and while it
 //! stands no other session from that address is given the same port. So a transfer costs no bind and no listen, ten
-//! thousand idle `PASV` cost ten thousand small entries, and one published port serves any number of clients. An
-//! expectation that died unfulfilled quarantines its pair of address and port for a moment, so that a connection that
-//! comes late is nobody's. Knows no FTP replies and no files.
+//! thousand idle `PASV` cost ten thousand small entries, and one published port serves any number of clients. Knows no
+//! FTP replies and no files; who may have which port when is `expected.rs`'s.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,26 +15,23 @@ use event_listener::Event;
 use gftp_plugin::rt::{self, Listener, Receiver, Sender, Socket, channel};
 use gftp_plugin::{Origin, listen};
 
-/// Listeners at most when the system chooses the ports. Each serves every client address once at a time, so this is
-/// how many sessions of one address may be between their PASV and their connection at the same moment.
-const MOST_LISTENERS: usize = 512;
-/// Listeners that are opened before a session is given back a port that it has left unused. Its connection to that port
-/// may still be on its way, and would be taken for the next one.
+use super::expected::{EXPECTED_FOR, Expected, Pair, QUARANTINE, Vacancy};
+
+/// Listeners at most for each address that the server listens on. Each serves every client address once at a time, so
+/// this is how many sessions of one address may be between their PASV and their connection at the same moment.
+pub const MOST_LISTENERS: usize = 128;
+/// Listeners that are opened before any is used twice: with a choice of ports, the next one cannot be foretold by those
+/// who would like to be there first (RFC 2577 §7), and a session need not be given back a port that it left unused.
 const FEW_LISTENERS: usize = 8;
-/// How long a connection that its client has closed already is held back for a better one, where a session was given
-/// back such a port after all: a round trip on a slow line.
-const STALE_WAIT: Duration = Duration::from_secs(1);
-/// How long a pair of address and port stays unused after an expectation died: a SYN that was lost is sent again after
-/// 1, 3 and 7 seconds, so what was on its way then arrives within this.
-const QUARANTINE: Duration = Duration::from_secs(8);
-/// How long a port is held for a client that asked for one and neither connected nor began a transfer.
-const EXPECTED_FOR: Duration = Duration::from_secs(60);
-/// How long a PASV waits for a port when all are taken for its address: a few round trips of those who hold them.
-const PORT_WAIT: Duration = Duration::from_secs(3);
-/// Quarantines end by time, which nobody announces: those who wait look again this often.
+/// How long a PASV waits for a port when all are taken for its address: until what rests there has rested.
+const PORT_WAIT: Duration = Duration::from_secs(QUARANTINE.as_secs() + 1);
+/// Rest ends by time, which nobody announces: those who wait look again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Entries after which the expired ones are swept out, so that they cannot gather.
-const SWEEP_AT: usize = 1024;
+/// How long a connection that its client has closed already is held back for a better one, where a session was given
+/// back a port that it left unused after all: a round trip on a slow line.
+const STALE_WAIT: Duration = Duration::from_secs(1);
+/// After a port could not be opened, others are not tried for this long: whoever holds it will not let go sooner.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where passive connections are taken and what is announced.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +40,8 @@ pub struct PassiveOptions {
     pub ports: Option<RangeInclusive<u16>>,
     /// What PASV announces instead of the address that the client dialled, for servers behind NAT.
     pub address: Option<Ipv4Addr>,
+    /// Whether a listener on the unspecified IPv6 address takes IPv4 too, as the control connections' does.
+    pub dual: bool,
 }
 
 /// The shared listeners and what is expected on them.
@@ -57,11 +54,11 @@ pub struct Passive {
 
 #[derive(Default)]
 struct State {
+    /// Only grows: a listener's number is its place here.
     doors: Vec<Door>,
-    slots: HashMap<Key, Slot>,
-    /// Numbers expectations, so that an old one cannot be taken for a new one on the same pair.
-    last: u64,
-    sweep_at: usize,
+    expected: Expected<Sender<Socket>>,
+    /// No port is opened before this.
+    shut_until: Option<Instant>,
 }
 
 /// One listener, and what became of what was announced there.
@@ -73,30 +70,10 @@ struct Door {
     strangers: u64,
 }
 
-/// Which listener (by its place in `doors`, which only grows), and from which address.
-type Key = (usize, IpAddr);
-
-enum Slot {
-    /// Once its connection has come the pair is free; where it is `stale`, once the session has made its choice.
-    Expected { session: u64, number: u64, since: Instant, stale: bool, deliver: Sender<Socket> },
-    /// Free again at `until`, or when what was on its way has come; for the session that left it so, at once if need be:
-    /// what comes late is its own.
-    Quarantined { session: u64, until: Instant },
-}
-
-/// Whether a pair may be given to a session.
-#[derive(PartialEq, Eq)]
-enum Vacancy {
-    Free,
-    /// Left unused by this very session a moment ago.
-    Left,
-    Taken,
-}
-
 /// A port that was announced to one session. Dropping it ends the expectation.
 pub struct Expectation {
     passive: Arc<Passive>,
-    key: Key,
+    pair: Pair,
     number: u64,
     port: u16,
     /// The session had this port just before, and may have connected to it.
@@ -113,15 +90,20 @@ pub enum NoPort {
     CannotListen(io::Error),
 }
 
-/// What is known of an announced port where nothing came.
-#[derive(Clone, Copy, Debug)]
-pub struct Absence {
-    /// The port that was announced.
-    pub port: u16,
-    /// How often that port was announced to anyone, and how many connections came of it.
-    pub told: u64,
-    /// See `told`.
-    pub came: u64,
+/// Why nothing came to an announced port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing arrived there in time.
+    NotSeen {
+        /// The port that was announced.
+        port: u16,
+        /// How often that port was announced to anyone, and how many connections came of it.
+        told: u64,
+        /// See `told`.
+        came: u64,
+    },
+    /// The client took so long to begin its transfer that the port went to others.
+    TakenBack(u16),
 }
 
 impl Passive {
@@ -149,7 +131,7 @@ impl Passive {
                 return Ok(expectation);
             }
             if Instant::now() >= give_up {
-                return Err(NoPort::AllTaken(self.state().doors.len()));
+                return Err(NoPort::AllTaken(self.state().doors_of(origin.bound)));
             }
             let _ = rt::timeout(LOOK_AGAIN, async {
                 freed.await;
@@ -160,60 +142,47 @@ impl Passive {
     }
 
     fn expect_now(self: &Arc<Self>, origin: &Origin) -> Result<Option<Expectation>, NoPort> {
-        let (client, now) = (origin.peer.ip(), Instant::now());
         let mut state = self.state();
-        state.sweep(now);
-        let ours = |state: &State, door: usize| state.doors[door].bound == origin.bound;
-        let find = |state: &mut State, wanted: Vacancy| {
-            let doors = 0..state.doors.len();
-            doors.into_iter().find(|&door| ours(state, door) && state.vacancy((door, client), origin.id, now) == wanted)
-        };
-        let (mut door, mut stale) = (find(&mut state, Vacancy::Free), false);
-        if door.is_none() && state.doors.len() < FEW_LISTENERS {
+        let (mut door, mut stale) = (None, false);
+        if state.doors_of(origin.bound) < FEW_LISTENERS {
             door = self.open_door(&mut state, origin.bound)?;
         }
         if door.is_none() {
-            door = find(&mut state, Vacancy::Left);
+            door = state.find(origin, Vacancy::Free);
+        }
+        if door.is_none() {
+            door = state.find(origin, Vacancy::Left);
             stale = door.is_some();
         }
-        let door = match door {
-            Some(door) => Some(door),
-            None => self.open_door(&mut state, origin.bound)?,
-        };
-        Ok(door.map(|door| self.promise(&mut state, (door, client), origin.id, stale)))
+        if door.is_none() {
+            door = self.open_door(&mut state, origin.bound)?;
+        }
+        Ok(door.map(|door| self.promise(&mut state, door, origin, stale)))
     }
 
-    fn promise(self: &Arc<Self>, state: &mut State, key: Key, session: u64, stale: bool) -> Expectation {
+    fn promise(self: &Arc<Self>, state: &mut State, door: usize, origin: &Origin, stale: bool) -> Expectation {
         // Two, so that a stale connection and the one that is meant can both come.
         let (deliver, arrivals) = channel(2);
-        state.last += 1;
-        let number = state.last;
-        state.doors[key.0].told += 1;
-        state.slots.insert(key, Slot::Expected { session, number, since: Instant::now(), stale, deliver });
-        let port = state.doors[key.0].port;
-        Expectation { passive: Arc::clone(self), key, number, port, stale, arrivals }
+        let pair = (door, origin.peer.ip());
+        state.doors[door].told += 1;
+        let number = state.expected.expect(pair, origin.id, stale, deliver, Instant::now());
+        let port = state.doors[door].port;
+        Expectation { passive: Arc::clone(self), pair, number, port, stale, arrivals }
     }
 
-    /// Listens on one more port, if there may be one more.
+    /// Listens on one more port, if there may be one more and one can be had.
     fn open_door(self: &Arc<Self>, state: &mut State, bound: IpAddr) -> Result<Option<usize>, NoPort> {
-        let listener = match &self.options.ports {
-            None if state.doors.len() >= MOST_LISTENERS => return Ok(None),
-            None => listen::bind(SocketAddr::new(bound, 0), true).map_err(NoPort::CannotListen)?,
-            Some(ports) => {
-                let unopened =
-                    ports.clone().filter(|port| !state.doors.iter().any(|d| (d.bound, d.port) == (bound, *port)));
-                let mut failure = None;
-                let opened = unopened.into_iter().find_map(|port| {
-                    listen::bind(SocketAddr::new(bound, port), true).map_err(|e| failure = Some(e)).ok()
-                });
-                match (opened, failure) {
-                    (Some(listener), _) => listener,
-                    // A port of the range that another program has is no reason to fail while we have others.
-                    (None, Some(e)) if !state.doors.iter().any(|d| d.bound == bound) => {
-                        return Err(NoPort::CannotListen(e));
-                    }
-                    (None, _) => return Ok(None),
-                }
+        let opened = state.doors_of(bound);
+        let most = self.options.ports.as_ref().map_or(MOST_LISTENERS, |ports| ports.len().min(MOST_LISTENERS));
+        if opened >= most || state.shut_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(None);
+        }
+        let listener = match self.bind_one(state, bound) {
+            Ok(listener) => listener,
+            Err(e) => {
+                state.shut_until = Some(Instant::now() + TRY_AGAIN);
+                // A port of the range that another program has is no reason to fail while we have others.
+                return if opened == 0 { Err(NoPort::CannotListen(e)) } else { Ok(None) };
             }
         };
         let port = listener.get_ref().local_addr().map_err(NoPort::CannotListen)?.port();
@@ -223,22 +192,32 @@ impl Passive {
         Ok(Some(door))
     }
 
+    fn bind_one(&self, state: &State, bound: IpAddr) -> io::Result<Listener> {
+        let listen_on = |port| listen::bind(SocketAddr::new(bound, port), self.options.dual);
+        let Some(ports) = &self.options.ports else { return listen_on(0) };
+        let mut failure = io::ErrorKind::AddrInUse.into();
+        for port in ports.clone() {
+            if state.doors.iter().any(|door| (door.bound, door.port) == (bound, port)) {
+                continue;
+            }
+            match listen_on(port) {
+                Ok(listener) => return Ok(listener),
+                Err(e) => failure = e,
+            }
+        }
+        Err(failure)
+    }
+
     /// Gives a connection to the session that expects it; anyone else's is closed by being dropped.
     fn arrived(&self, door: usize, peer: IpAddr, socket: Socket) {
         let mut state = self.state();
-        let key = (door, peer);
-        let slot = state.slots.remove(&key);
-        if let Some(Slot::Expected { deliver, stale, .. }) = &slot {
-            let (deliver, stale) = (deliver.clone(), *stale);
-            state.doors[door].came += 1;
-            if let (true, Some(slot)) = (stale, slot) {
-                state.slots.insert(key, slot);
-            }
+        let deliver = state.expected.arrived((door, peer), Instant::now());
+        let Door { port, came, strangers, .. } = &mut state.doors[door];
+        if let Some(deliver) = deliver {
+            *came += 1;
             let _ = deliver.try_send(socket);
         } else {
-            // It ends a quarantine: this was what the quarantine waited for.
-            state.doors[door].strangers += 1;
-            let Door { port, strangers, .. } = state.doors[door];
+            *strangers += 1;
             log::debug!(
                 "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
             );
@@ -248,41 +227,25 @@ impl Passive {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change below is complete before anything can panic.
+        // Every change is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known of a port, for the reply to a client that did not come.
-    fn absence(&self, door: usize) -> Absence {
-        let Door { port, told, came, .. } = self.state().doors[door];
-        Absence { port, told, came }
     }
 }
 
 impl State {
-    /// Whether a pair may be given to the session `asking`; an expectation that has stood too long ends here.
-    fn vacancy(&mut self, key: Key, asking: u64, now: Instant) -> Vacancy {
-        match self.slots.get(&key) {
-            None => Vacancy::Free,
-            Some(Slot::Quarantined { until, .. }) if *until <= now => Vacancy::Free,
-            Some(Slot::Quarantined { session, .. }) if *session == asking => Vacancy::Left,
-            Some(Slot::Quarantined { .. }) => Vacancy::Taken,
-            Some(&Slot::Expected { session, since, .. }) => {
-                if now.duration_since(since) > EXPECTED_FOR {
-                    // Its session is not told until it transfers; then it finds the channel closed.
-                    self.slots.insert(key, Slot::Quarantined { session, until: now + QUARANTINE });
-                }
-                Vacancy::Taken
-            }
-        }
+    fn doors_of(&self, bound: IpAddr) -> usize {
+        self.doors.iter().filter(|door| door.bound == bound).count()
     }
 
-    fn sweep(&mut self, now: Instant) {
-        if self.slots.len() >= self.sweep_at.max(SWEEP_AT) {
-            self.slots.retain(|_, slot| !matches!(slot, Slot::Quarantined { until, .. } if *until <= now));
-            // What is left is alive; sweeping again before it has doubled would be work without yield.
-            self.sweep_at = self.slots.len() * 2;
-        }
+    /// A listener for this client, looked for from a random one on.
+    fn find(&mut self, origin: &Origin, wanted: Vacancy) -> Option<usize> {
+        let now = Instant::now();
+        let first = fastrand::usize(..self.doors.len().max(1));
+        let mut doors = (first..self.doors.len()).chain(0..first);
+        doors.find(|&door| {
+            self.doors[door].bound == origin.bound
+                && self.expected.vacancy((door, origin.peer.ip()), origin.id, now) == wanted
+        })
     }
 }
 
@@ -303,26 +266,29 @@ impl Expectation {
 
     /// Waits for the client's connection.
     pub async fn arrival(self, wait: Duration) -> Result<Socket, Absence> {
-        let socket = self.next(wait).await.ok_or_else(|| self.passive.absence(self.key.0))?;
+        let socket = self.next(wait).await?;
         if self.stale && listen::peer_has_closed(&socket) {
             return Ok(self.next(STALE_WAIT).await.unwrap_or(socket));
         }
         Ok(socket)
     }
 
-    async fn next(&self, wait: Duration) -> Option<Socket> {
-        rt::timeout(wait, async { self.arrivals.recv().await.map_err(io::Error::other) }).await.ok()
+    async fn next(&self, wait: Duration) -> Result<Socket, Absence> {
+        let arrived = rt::timeout(wait, async { Ok(self.arrivals.recv().await.ok()) }).await;
+        match arrived {
+            Ok(Some(socket)) => Ok(socket),
+            Ok(None) => Err(Absence::TakenBack(self.port)),
+            Err(_) => {
+                let Door { port, told, came, .. } = self.passive.state().doors[self.pair.0];
+                Err(Absence::NotSeen { port, told, came })
+            }
+        }
     }
 }
 
 impl Drop for Expectation {
     fn drop(&mut self) {
-        let mut state = self.passive.state();
-        if let Some(&Slot::Expected { session, number, .. }) = state.slots.get(&self.key)
-            && number == self.number
-        {
-            state.slots.insert(self.key, Slot::Quarantined { session, until: Instant::now() + QUARANTINE });
-        }
+        self.passive.state().expected.ended(self.pair, self.number, Instant::now());
     }
 }
 
@@ -340,11 +306,18 @@ impl fmt::Display for NoPort {
 
 impl fmt::Display for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Absence { port, told, came } = self;
-        write!(f, "port {port} was told to clients {told} times and {came} connections came")?;
-        if *came == 0 {
-            write!(f, ": is the port published and open in the firewall, is --passive-address right?")?;
+        match self {
+            Absence::NotSeen { port, told, came } => {
+                write!(f, "port {port} was told to clients {told} times and {came} connections came")?;
+                if *came == 0 {
+                    write!(f, ": is the port published and open in the firewall, is --passive-address right?")?;
+                }
+                Ok(())
+            }
+            Absence::TakenBack(port) => {
+                let held = EXPECTED_FOR.as_secs();
+                write!(f, "port {port} was held for you for {held} s, then given to others: send PASV again")
+            }
         }
-        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::super::wire::reply::{Reply, quote};
 use super::super::wire::time::format_time;
 use super::lines::{Shape, facts_line, lines, seconds};
 use super::transfer::{LARGEST_COUNTED, count_text, listing};
-use crate::store::{Entry, Kind, Listing, Selection, StoreError, View, VirtualPath, has_wildcards};
+use crate::store::{Kind, Listing, Selection, StoreError, View, VirtualPath, has_wildcards};
 
 /// A listing in a reply is held in memory until it is sent; beyond this it is cut, and says so.
 const LARGEST_STAT: usize = 256 * 1024;
@@ -127,15 +127,14 @@ pub async fn mlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     Ok(Answer::Reply(Reply::multi(250, "Here it is:", vec![line], "End.")))
 }
 
-/// SIZE: what RETR would send, in the TYPE that is set (RFC 3659 §4). Of an upload that this client was cut off from,
-/// how much came: that is what it must know to resume.
+/// SIZE: what RETR would send, in the TYPE that is set (RFC 3659 §4). Where there is no such file but an upload that
+/// this client was cut off from, how much came: that is what it must know to resume.
 pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let text = session.representation == Representation::Ascii;
     let size = session.store(&path, move |view, path| size_of(view, path, text)).await?;
-    session.told_kept = matches!(size, Some((_, true))).then_some(path);
     match size {
-        Some((size, _)) => Answer::say(213, size.to_string()),
+        Some(size) => Answer::say(213, size.to_string()),
         None => {
             let limit = LARGEST_COUNTED >> 20;
             Err(Refusal::say(550, format!("Larger than {limit} MiB, too large to count in TYPE A; use TYPE I.")))
@@ -143,17 +142,16 @@ pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// The size, and whether it is that of a kept upload; None for a text too large to count.
-fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<(u64, bool)>, StoreError> {
-    if text {
-        return Ok(count_text(view, path)?.map(|size| (size, false)));
-    }
-    if let Some(kept) = view.kept(path) {
-        return Ok(Some((kept, true)));
-    }
-    let Entry { kind, size, .. } = view.entry(path)?;
-    match kind {
-        Kind::File => Ok(Some((size, false))),
+/// The size; None for a text too large to count.
+fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<u64>, StoreError> {
+    let entry = match view.entry(path) {
+        // Only where nothing stands that RETR would send.
+        Err(StoreError::NotFound) => return view.kept(path).map(Some).ok_or(StoreError::NotFound),
+        entry => entry?,
+    };
+    match entry.kind {
+        Kind::File if text => count_text(view, path),
+        Kind::File => Ok(Some(entry.size)),
         Kind::Directory => Err(StoreError::IsDirectory),
         _ => Err(StoreError::NotRegular),
     }

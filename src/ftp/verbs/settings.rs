@@ -73,9 +73,7 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// CLNT.
 pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let name = argument.unwrap_or_default().to_vec();
-    log::debug!("session {}: the client is {}", session.origin.id, printable(&name));
-    session.client = Some(name);
+    log::info!("session {}: the client is {}", session.origin.id, printable(argument.unwrap_or_default()));
     Answer::say(200, "Noted.")
 }
 

@@ -101,8 +101,8 @@ fn bad_address(error: BadAddress) -> Refusal {
 
 /// RETR.
 pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let path = session.path(argument.unwrap_or_default())?;
     let from = std::mem::take(&mut session.restart);
+    let path = session.path(argument.unwrap_or_default())?;
     let reading = session.store(&path, |view, path| view.read(path)).await?;
     let size = reading.size;
     let (road, how) = match session.representation {
@@ -127,20 +127,18 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// STOR, from where REST said.
 pub async fn stor(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let path = session.path(argument.unwrap_or_default())?;
     let how = match std::mem::take(&mut session.restart) {
         0 => How::Replace,
         offset => How::ResumeAt(offset),
     };
+    let path = session.path(argument.unwrap_or_default())?;
     receive(session, path, how).await
 }
 
-/// APPE. A client that was just told the size of its interrupted upload goes on with that; any other adds to the file
-/// that stands.
+/// APPE.
 pub async fn appe(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    let resuming = session.told_kept.take().is_some_and(|told| told == path);
-    receive(session, path, if resuming { How::AppendKept } else { How::Append }).await
+    receive(session, path, How::Append).await
 }
 
 /// STOU: the argument, if any, is a wish.
@@ -154,8 +152,9 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
     let text = session.representation == Representation::Ascii;
     let unique = matches!(how, How::Unique);
     let opened = session.store(&path, move |view, path| {
+        let there = if let How::ResumeAt(offset) = how { offset } else { 0 };
         if let Some(size) = announced
-            && view.space(path)? < size
+            && view.space(path)? < size.saturating_sub(there)
         {
             return Err(StoreError::Full);
         }
@@ -176,9 +175,15 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
 
 /// Cuts an upload that holds the whole old text back to where `marker` transferred bytes end.
 fn resume_text(mut upload: Upload, marker: u64) -> Result<(Upload, FromNetwork), StoreError> {
-    let resume = find_marker(marker, |piece, offset| upload.read_at(piece, offset))?;
-    upload.cut(resume.write_at)?;
-    Ok((upload, resume.decoder))
+    let found = find_marker(marker, |piece, offset| upload.read_at(piece, offset));
+    match found.and_then(|resume| upload.cut(resume.write_at).map(|()| resume.decoder)) {
+        Ok(decoder) => Ok((upload, decoder)),
+        Err(e) => {
+            // What was kept of an earlier upload is kept on.
+            upload.keep();
+            Err(e)
+        }
+    }
 }
 
 /// Where in a text file `marker` transferred bytes end. Reads the file up to there.
@@ -201,6 +206,12 @@ fn find_marker(
             return Err(StoreError::BeyondEnd { size: marker.saturating_sub(position.missing()) });
         }
         offset += count as u64;
+        if offset > LARGEST_COUNTED {
+            return Err(StoreError::TooMany {
+                what: "bytes to count in TYPE A; use TYPE I",
+                limit: LARGEST_COUNTED as usize,
+            });
+        }
     }
 }
 
@@ -283,7 +294,8 @@ pub fn listing(path: VirtualPath, what: &str, lines: super::super::data::pump::L
     transfer("listed", path, opening, false, Road::SendLines(lines), None)
 }
 
-/// SIZE in TYPE A reads the file; this is how much it may read at most: about a second from memory.
+/// SIZE and REST in TYPE A read the file; this is how much they may read at most: about a second from memory, which
+/// nobody can cut short.
 pub const LARGEST_COUNTED: u64 = 1024 * 1024 * 1024;
 
 /// Opens a file to count its size in TYPE A, if it is not too large for that.

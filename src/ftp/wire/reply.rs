@@ -52,9 +52,6 @@ struct Rest {
     last: Text,
 }
 
-/// The lowest code of a negative reply (RFC 959 §4.2.1: 4yz transient, 5yz permanent).
-const FIRST_NEGATIVE: u16 = 400;
-
 impl Reply {
     /// A reply of one line. `code` has three digits.
     pub fn new(code: u16, text: impl Into<Text>) -> Reply {
@@ -82,11 +79,6 @@ impl Reply {
     /// The text of the first line, as it was given.
     pub fn text(&self) -> &[u8] {
         &self.first.0
-    }
-
-    /// Whether the code says that what was asked for did not happen (4yz, 5yz).
-    pub fn is_error(&self) -> bool {
-        self.code >= FIRST_NEGATIVE
     }
 
     /// Appends the reply as it is sent, with its line ends.
@@ -173,12 +165,6 @@ mod tests {
         assert_eq!(written(&reply), b"211-Features:\r\n UTF8\r\n 211 x\r\n211 End\r\n");
         let none: [&'static str; 0] = [];
         assert_eq!(written(&Reply::multi(214, "a", none, "b")), b"214-a\r\n214 b\r\n");
-    }
-
-    #[test]
-    fn errors_are_four_and_five() {
-        let codes = [150, 200, 331, 425, 550].map(|code| Reply::new(code, "").is_error());
-        assert_eq!(codes, [false, false, false, true, true]);
     }
 
     #[test]
