@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 
-use crate::abuse::process::Process;
 use crate::dialogue::client::{Control, connect, read_all};
+use crate::server::Server;
 
 /// A client whose command is refused closes its data connection and asks for another port at once, before the server
 /// has accepted the first: that one was then taken for the second, and the transfer broke. Seen with rclone.
@@ -13,7 +13,7 @@ use crate::dialogue::client::{Control, connect, read_all};
 fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for options in [&[][..], &["--passive-ports", &port.to_string()]] {
-        let server = Process::start(options);
+        let server = Server::start(options);
         fs::write(server.root().join("file"), "content").unwrap();
         let mut control = Control::anonymous(server.address()).unwrap();
         for _ in 0..200 {
@@ -32,7 +32,7 @@ fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
 /// mixed two files.
 #[test]
 fn an_append_without_size_adds_to_the_file_that_stands() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("log"), "old ").unwrap();
     let mut control = Control::anonymous(server.address()).unwrap();
     control.tell("TYPE I", 200).unwrap();

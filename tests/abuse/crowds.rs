@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use super::process::Process;
 use super::{assert_serves, eventually, guest};
 use crate::dialogue::client::{Control, PATIENCE, connect, read_all, reset};
+use crate::server::Server;
 
 #[test]
 fn a_thousand_come_and_leave_at_once() {
     // All come from one address, and the server may see the next before it has seen the last one go.
-    let server = Process::start(&["--max-per-ip", "2000"]);
+    let server = Server::start(&["--max-per-ip", "2000"]);
     assert_serves(&server);
     let (descriptors, memory) = (server.descriptors(), server.memory());
     for number in 0..1000 {
@@ -31,7 +31,7 @@ fn a_thousand_come_and_leave_at_once() {
 
 #[test]
 fn a_full_house_says_so_and_recovers() {
-    let server = Process::start(&["--max-sessions", "2"]);
+    let server = Server::start(&["--max-sessions", "2"]);
     let (first, _second) = (guest(&server), guest(&server));
     let mut third = Control::connect(server.address()).unwrap();
     let reply = third.expect(421).unwrap();
@@ -43,7 +43,7 @@ fn a_full_house_says_so_and_recovers() {
 
 #[test]
 fn one_address_does_not_take_all_places() {
-    let server = Process::start(&["--max-per-ip", "2"]);
+    let server = Server::start(&["--max-per-ip", "2"]);
     let _guests = (guest(&server), guest(&server));
     let mut third = Control::connect(server.address()).unwrap();
     let reply = third.expect(421).unwrap();
@@ -62,7 +62,7 @@ fn one_address_does_not_take_all_places() {
 fn a_thousand_sessions_at_once() {
     const CLIENTS: usize = 8;
     const EACH: usize = 125;
-    let server = Process::start(&["--max-per-ip", "2000"]);
+    let server = Server::start(&["--max-per-ip", "2000"]);
     std::fs::write(server.root().join("f"), b"x").unwrap();
     let all_in = Barrier::new(CLIENTS);
     std::thread::scope(|scope| {
@@ -92,7 +92,7 @@ fn a_thousand_sessions_at_once() {
 #[test]
 fn out_of_descriptors_is_said_and_survived() {
     // The limit leaves places for 144 sessions; each upload takes four descriptors, so fewer than a hundred use them up.
-    let server = Process::starved(400, &["--max-per-ip", "1000", "--data-timeout", "1s"]);
+    let server = Server::starved(400, &["--max-per-ip", "1000", "--data-timeout", "1s"]);
     let starved = || server.log().contains("cannot accept");
     let mut busy = Vec::new();
     while busy.len() < 144 && !starved() {

@@ -148,7 +148,7 @@ impl Desk {
     /// A desk for a client, or `None` where its program is missing: that is said aloud, and is an error where all is required.
     pub fn open(driver: &dyn Driver) -> Option<Self> {
         present(driver.programs()).then(|| Self {
-            server: Server::start(),
+            server: Server::with_account(),
             road: driver.roads()[0],
             folder: TempDir::with_prefix("gftp-client-").expect("a folder for the client"),
         })
