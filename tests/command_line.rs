@@ -16,8 +16,13 @@ use crate::server::{PASSWORD, Place, Server, command, program};
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program());
     command.args(arguments).env_remove("GFTP_PASSWORD").envs(environment.iter().copied());
+    outcome(command)
+}
+
+/// What a command comes to that must end soon.
+pub fn outcome(mut command: Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("gftp starts");
+    let child = command.spawn().expect("the program starts");
     let pid = Pid::from_child(&child);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
@@ -25,7 +30,7 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     if output.is_err() {
         let _ = kill_process(pid, Signal::KILL);
     }
-    output.unwrap_or_else(|_| panic!("gftp {arguments:?} does not end")).expect("its output")
+    output.unwrap_or_else(|_| panic!("{command:?} does not end")).expect("its output")
 }
 
 /// One line on stderr, code 2, and each of `hints` in the line.

@@ -80,16 +80,14 @@ pub fn program() -> OsString {
 
 /// `gftp serve` on `root`, with nothing of the tester's environment that would change what the server does.
 pub fn command(root: &Path, options: &[&str]) -> Command {
-    wrapped(&[], root, options)
+    command_by(&[program()], root, options)
 }
 
-/// The same behind `wrapper`: a program and arguments that end by running what follows them.
-pub fn wrapped(wrapper: &[&str], root: &Path, options: &[&str]) -> Command {
-    let mut words: Vec<OsString> = wrapper.iter().map(OsString::from).collect();
-    words.extend([program(), "serve".into(), "--root".into(), root.into()]);
-    words.extend(options.iter().map(OsString::from));
+/// The same with other words where the program's name stands: another copy of it, or what starts it in its own way.
+pub fn command_by(words: &[OsString], root: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env("GFTP_PASSWORD", PASSWORD).env("TZ", "UTC");
+    command.args(&words[1..]).args(["serve", "--root"]).arg(root).args(options);
+    command.env("GFTP_PASSWORD", PASSWORD).env("TZ", "UTC");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -126,7 +124,8 @@ impl Server {
         let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
         let options = [&["--port", "0", "--anonymous", "write"], options].concat();
         let place = Place::new();
-        Server::run(wrapped(&["sh", "-c", &script], place.root(), &options), place)
+        let command = command_by(&["sh".into(), "-c".into(), script.into(), program()], place.root(), &options);
+        Server::run(command, place)
     }
 
     /// What `command` starts, serving `place`.
@@ -154,6 +153,11 @@ impl Server {
     /// The address on IPv6, with the same port.
     pub fn address_v6(&self) -> SocketAddr {
         SocketAddr::from((Ipv6Addr::LOCALHOST, self.address.port()))
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// The line that said it was ready.
