@@ -13,14 +13,12 @@ mod end;
 mod lines;
 /// Paths and links that lead out of the served folder.
 mod paths;
-/// A server that may be measured, starved, killed and started again.
-pub mod process;
 
 use crate::dialogue::client::{Control, PATIENCE, Reply, read_all};
-use process::Process;
+use crate::server::Server;
 
 /// An honest client is served: it logs in and lists.
-fn assert_serves(server: &Process) {
+pub fn assert_serves(server: &Server) {
     let mut control = Control::anonymous(server.address()).expect("an honest client gets in");
     let mut data = control.passive().expect("and gets a data connection");
     control.tell("NLST", 150).expect("and lists");
@@ -40,7 +38,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Logs in, TYPE I.
-fn guest(server: &Process) -> Control {
+pub fn guest(server: &Server) -> Control {
     let mut control = Control::anonymous(server.address()).expect("a guest gets in");
     control.tell("TYPE I", 200).expect("TYPE I");
     control

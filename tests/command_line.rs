@@ -2,24 +2,27 @@
 //! line as well; and no password ever stands in a log.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::abuse::process::{Place, Process, command, program};
 use crate::dialogue::client::{Control, PATIENCE, port_of, read_all};
-use crate::server::{PASSWORD, reap};
+use crate::server::{PASSWORD, Place, Server, command, program};
 
 /// Runs gftp to its end, which must come soon.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program());
     command.args(arguments).env_remove("GFTP_PASSWORD").envs(environment.iter().copied());
+    outcome(command)
+}
+
+/// What a command comes to that must end soon.
+pub fn outcome(mut command: Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("gftp starts");
+    let child = command.spawn().expect("the program starts");
     let pid = Pid::from_child(&child);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
@@ -27,7 +30,7 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     if output.is_err() {
         let _ = kill_process(pid, Signal::KILL);
     }
-    output.unwrap_or_else(|_| panic!("gftp {arguments:?} does not end")).expect("its output")
+    output.unwrap_or_else(|_| panic!("{command:?} does not end")).expect("its output")
 }
 
 /// One line on stderr, code 2, and each of `hints` in the line.
@@ -115,75 +118,46 @@ fn a_reader_that_has_had_enough_is_no_mistake() {
     assert!(child.wait().unwrap().success());
 }
 
-/// Starts a server, gives its first line to `judge`, and ends it.
-fn first_line(mut command: Command, judge: impl FnOnce(&str)) {
-    let mut child: Child = command.spawn().unwrap();
-    let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
-    let pid = Pid::from_child(&child);
-    let ended = reap(child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let mut out = BufReader::new(out);
-        let _ = out.read_line(&mut line);
-        let _ = tell.send(line);
-        let _ = out.read_to_end(&mut Vec::new());
-    });
-    let line = told.recv_timeout(PATIENCE);
-    if let Ok(line) = &line {
-        judge(line);
-    }
-    let _ = kill_process(pid, Signal::TERM);
-    let ended = ended.recv_timeout(PATIENCE).expect("it ends").expect("its status");
-    assert!(line.is_ok(), "no line");
-    assert_eq!(ended.code(), Some(0));
-}
-
 #[test]
 fn the_ready_line_says_what_where_to_whom_and_how_to_try() {
     let place = Place::new();
-    let root = place.root();
-    let anonymous = command(&root, &["--port", "0"]);
-    first_line(anonymous, |line| {
-        let shown = root.canonicalize().unwrap();
-        assert!(line.starts_with(&format!("gftp serves {} on 127.0.0.1:", shown.display())), "{line}");
-        assert!(line.contains(" to anyone (reading only)"), "{line}");
-        // Both families have the same port, so that "localhost" is right whichever it means.
-        let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-        assert!(line.contains(&format!("and [::1]:{port} to")), "{line}");
-        assert!(line.ends_with(&format!("try it: ftp localhost {port}\n")), "{line}");
-        for host in ["127.0.0.1", "[::1]"] {
-            TcpStream::connect(format!("{host}:{port}")).unwrap();
-        }
-    });
-    let account = command(&root, &["--port", "0", "--user", "alice", "--listen", "127.0.0.2"]);
-    first_line(account, |line| {
-        assert!(line.contains(" on 127.0.0.2:"), "{line}");
-        assert!(!line.contains("127.0.0.1") && !line.contains("::1"), "{line}");
-        assert!(line.contains(" to alice (reading and writing)"), "{line}");
-    });
-    let both = command(&root, &["--port", "0", "--user", "alice", "--anonymous", "read"]);
-    first_line(both, |line| assert!(line.contains("anyone (reading only) and alice (reading and writing)"), "{line}"));
+    let server = Server::told_on(place.clone(), &[]);
+    let (line, shown) = (server.ready(), place.root().canonicalize().unwrap());
+    assert!(line.starts_with(&format!("gftp serves {} on 127.0.0.1:", shown.display())), "{line}");
+    assert!(line.contains(" to anyone (reading only)"), "{line}");
+    // Both families have the same port, so that "localhost" is right whichever it means.
+    let port = server.address().port();
+    assert!(line.contains(&format!("and [::1]:{port} to")), "{line}");
+    assert!(line.ends_with(&format!("try it: ftp localhost {port}")), "{line}");
+    for host in [server.address(), server.address_v6()] {
+        TcpStream::connect(host).unwrap();
+    }
+    assert!(server.log().starts_with(line), "something is said before the line:\n{}", server.log());
+    let account = Server::told_on(place.clone(), &["--user", "alice", "--listen", "127.0.0.2"]);
+    let line = account.ready();
+    assert!(line.contains(" on 127.0.0.2:"), "{line}");
+    assert!(!line.contains("127.0.0.1") && !line.contains("::1"), "{line}");
+    assert!(line.contains(" to alice (reading and writing)"), "{line}");
+    let both = Server::told_on(place, &["--user", "alice", "--anonymous", "read"]);
+    let line = both.ready();
+    assert!(line.contains("anyone (reading only) and alice (reading and writing)"), "{line}");
 }
 
 /// One listener for both families: an IPv4 client of it is an IPv4 client, PASV and all.
 #[test]
 fn an_address_may_stand_for_both_families() {
-    let place = Place::new();
-    let root = place.root();
-    first_line(command(&root, &["--port", "0", "--listen", "::"]), |line| {
-        let port = line.split("[::]:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-        for (host, passive) in [("127.0.0.1", "PASV"), ("127.0.0.1", "EPSV"), ("[::1]", "EPSV")] {
-            let mut control = Control::anonymous(format!("{host}:{port}").parse().unwrap()).unwrap();
-            let reply = control.ask(passive).unwrap();
-            let data = port_of(&reply).unwrap_or_else(|| panic!("{passive} from {host}: {}", reply.shown()));
-            let mut data = TcpStream::connect(format!("{host}:{data}")).unwrap();
-            control.tell("NLST", 150).unwrap();
-            read_all(&mut data).unwrap();
-            control.expect(226).unwrap();
-        }
-    });
+    let server = Server::told(&["--listen", "::"]);
+    let port = server.address().port();
+    assert!(server.ready().contains(&format!(" on [::]:{port} to")), "{}", server.ready());
+    for (host, passive) in [("127.0.0.1", "PASV"), ("127.0.0.1", "EPSV"), ("[::1]", "EPSV")] {
+        let mut control = Control::anonymous(format!("{host}:{port}").parse().unwrap()).unwrap();
+        let reply = control.ask(passive).unwrap();
+        let data = port_of(&reply).unwrap_or_else(|| panic!("{passive} from {host}: {}", reply.shown()));
+        let mut data = TcpStream::connect(format!("{host}:{data}")).unwrap();
+        control.tell("NLST", 150).unwrap();
+        read_all(&mut data).unwrap();
+        control.expect(226).unwrap();
+    }
 }
 
 #[test]
@@ -191,15 +165,13 @@ fn a_password_file_is_a_password() {
     let place = Place::new();
     let file = place.outside().join("password");
     fs::write(&file, b"from the file\r\nnot this\n").unwrap();
-    let root = place.root();
-    let mut command = command(&root, &["--port", "0", "--user", "alice", "--password-file", file.to_str().unwrap()]);
+    let options = ["--port", "0", "--user", "alice", "--password-file", file.to_str().unwrap()];
+    let mut command = command(place.root(), &options);
     command.env_remove("GFTP_PASSWORD");
-    first_line(command, |line| {
-        let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-        let mut control = Control::greeted(format!("127.0.0.1:{port}").parse().unwrap()).unwrap();
-        control.tell("USER alice", 331).unwrap();
-        control.tell("PASS from the file", 230).unwrap();
-    });
+    let server = Server::run(command, place);
+    let mut control = Control::greeted(server.address()).unwrap();
+    control.tell("USER alice", 331).unwrap();
+    control.tell("PASS from the file", 230).unwrap();
 }
 
 #[test]
@@ -207,7 +179,7 @@ fn the_log_has_names_but_no_secrets_and_no_forged_lines() {
     let place = Place::new();
     let log = place.outside().join("log");
     let server =
-        Process::start_on(place, &["--user", "alice", "--log-level", "debug", "--log-file", log.to_str().unwrap()]);
+        Server::start_on(place, &["--user", "alice", "--log-level", "debug", "--log-file", log.to_str().unwrap()]);
     let mut control = Control::greeted(server.address()).unwrap();
     control.tell("USER alice", 331).unwrap();
     control.tell("PASS a wrong guess", 530).unwrap();
@@ -245,7 +217,7 @@ fn a_log_file_is_appended_to() {
     let place = Place::new();
     let log = place.outside().join("log");
     fs::write(&log, "what was there\n").unwrap();
-    let server = Process::start_on(place, &["--log-file", log.to_str().unwrap()]);
+    let server = Server::start_on(place, &["--log-file", log.to_str().unwrap()]);
     Control::anonymous(server.address()).unwrap();
     crate::abuse::eventually("something is logged", || fs::read_to_string(&log).unwrap().lines().count() > 1);
     assert!(fs::read_to_string(&log).unwrap().starts_with("what was there\n"));

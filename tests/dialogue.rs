@@ -56,7 +56,7 @@ fn play(path: &Path, family: Family) -> Result<(), String> {
     let script = script::parse(&text(path))?;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let options: Vec<&str> = script.options.iter().map(String::as_str).collect();
-        let server = Server::start_with(&options);
+        let server = Server::told(&options);
         let failure = perform(&script, &server, family);
         failure.map_err(|(line, e)| {
             let log = server.log();
@@ -78,7 +78,7 @@ fn perform(script: &Script, server: &Server, family: Family) -> Result<(), (usiz
 /// What the server says it can do is what the transcripts show.
 #[test]
 fn every_verb_of_help_is_in_a_transcript() {
-    let server = Server::start_with(&["--anonymous", "read"]);
+    let server = Server::told(&["--anonymous", "read"]);
     let mut control = Control::greeted(server.address()).unwrap();
     let names = verbs(&mut control);
     let said: BTreeSet<String> = files().iter().flat_map(|path| said(&text(path))).collect();
@@ -91,7 +91,7 @@ fn every_verb_of_help_is_in_a_transcript() {
 fn every_verb_keeps_what_help_says() {
     const FOR_STRANGERS: [&str; 13] =
         ["USER", "PASS", "ACCT", "REIN", "QUIT", "STAT", "ABOR", "OPTS", "CLNT", "FEAT", "HELP", "SYST", "NOOP"];
-    let server = Server::start_with(&["--anonymous", "read"]);
+    let server = Server::told(&["--anonymous", "read"]);
     let mut stranger = Control::greeted(server.address()).unwrap();
     for name in verbs(&mut stranger) {
         let usage = stranger.tell(&format!("HELP {name}"), 214).unwrap().shown();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::abuse::process::program;
+use crate::server::program;
 
 /// A file longer than this is two files.
 const LONGEST_FILE: usize = 400;

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::abuse::process::Process;
 use crate::dialogue::client::{Control, PATIENCE, connect, read_all};
+use crate::server::Server;
 
 /// A client whose command is refused closes its data connection and asks for another port at once, before the server
 /// has accepted the first: that one was then taken for the second, and the transfer broke. Seen with rclone.
@@ -14,7 +14,7 @@ use crate::dialogue::client::{Control, PATIENCE, connect, read_all};
 fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for options in [&[][..], &["--passive-ports", &port.to_string()]] {
-        let server = Process::start(options);
+        let server = Server::start(options);
         fs::write(server.root().join("file"), "content").unwrap();
         let mut control = Control::anonymous(server.address()).unwrap();
         for _ in 0..200 {
@@ -33,7 +33,7 @@ fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
 /// a restart at the size of the one that stands. SIZE told the kept half's size, and curl cut a download there.
 #[test]
 fn an_interrupted_upload_is_not_mixed_with_the_file_that_stands() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("file"), "as it was").unwrap();
     let mut control = guest_in_image(&server);
     interrupt(&mut control, server.address(), "STOR file");
@@ -50,7 +50,7 @@ fn an_interrupted_upload_is_not_mixed_with_the_file_that_stands() {
 /// A resumption that came to nothing, for want of a data connection or by a wrong offset, lost what it was to resume.
 #[test]
 fn a_failed_resumption_loses_nothing() {
-    let server = Process::start(&["--data-timeout", "1s"]);
+    let server = Server::start(&["--data-timeout", "1s"]);
     let mut control = guest_in_image(&server);
     interrupt(&mut control, server.address(), "STOR file");
     control.epsv().unwrap();
@@ -68,7 +68,7 @@ fn a_failed_resumption_loses_nothing() {
 /// What was answered before the 150 was taken for it, and a STAT overtook what had been sent before it.
 #[test]
 fn nothing_is_said_out_of_turn() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("file"), "content").unwrap();
     let mut control = guest_in_image(&server);
     let port = control.epsv().unwrap();
@@ -88,7 +88,7 @@ fn nothing_is_said_out_of_turn() {
 /// A restart point survived the refusal of the path it was meant for, and cut the next download.
 #[test]
 fn a_refused_download_forgets_its_restart_point() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("file"), "content").unwrap();
     let mut control = guest_in_image(&server);
     control.tell("REST 5", 350).unwrap();
@@ -101,7 +101,7 @@ fn a_refused_download_forgets_its_restart_point() {
 /// A few clients that sent without a pause held every thread, and outlived the time for a login.
 #[test]
 fn a_flood_of_commands_stops_nobody_and_outlives_nothing() {
-    let server = Process::start(&["--login-timeout", "1s"]);
+    let server = Server::start(&["--login-timeout", "1s"]);
     let floods: Vec<_> = [b"NOOP\r\n".as_slice(), b"\n", b"x"]
         .into_iter()
         .map(|piece| {
@@ -131,7 +131,7 @@ fn a_flood_of_commands_stops_nobody_and_outlives_nothing() {
 fn one_passive_port_serves_both_families() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let options = ["--listen", "0.0.0.0", "--listen", "::", "--passive-ports", &port.to_string()];
-    let server = Process::start(&options);
+    let server = Server::start(&options);
     fs::write(server.root().join("file"), "content").unwrap();
     for host in ["127.0.0.1", "::1"] {
         let address = SocketAddr::new(host.parse().unwrap(), server.address().port());
@@ -143,7 +143,7 @@ fn one_passive_port_serves_both_families() {
     }
 }
 
-fn guest_in_image(server: &Process) -> Control {
+fn guest_in_image(server: &Server) -> Control {
     let mut control = Control::anonymous(server.address()).unwrap();
     control.tell("TYPE I", 200).unwrap();
     control

@@ -1,21 +1,24 @@
-//! The one door to the server under test: start it on a fresh root, learn its address, end it and check that it ended well.
+//! The one door to the server under test: start it on a fresh folder, or any other way; learn its address, measure it,
+//! signal it, end it and check that it ended well.
 //!
 //! `GFTP_TEST_SERVER=PROGRAM` puts a stand-in behind the same door: any program that takes `serve --root DIR --port 0
 //! --user NAME` with `GFTP_PASSWORD`, and prints a line with `127.0.0.1:PORT`. A driver that fails against a stand-in too is
 //! probably the driver's fault.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// The account that every server here knows, with full rights.
+/// The account that servers here know, with full rights.
 pub const USER: &str = "alice";
 /// Its password: nothing that a shell, a URL or a client's script would change.
 pub const PASSWORD: &str = "Pa55-word";
@@ -24,119 +27,243 @@ pub const PASSWORD: &str = "Pa55-word";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(20);
 
+/// What a failed test shows of the log at most.
+const SHOWN_LINES: usize = 60;
+
+/// A folder with the served one in it, so that there is something outside that is ours to watch. Copies are of the same
+/// folder, which is there as long as one of them.
+#[derive(Clone)]
+pub struct Place {
+    base: Arc<TempDir>,
+    root: PathBuf,
+}
+
 /// A running server; dropped, it is ended with SIGTERM and must leave with code 0.
 pub struct Server {
-    root: TempDir,
+    place: Place,
+    ready: String,
     address: SocketAddr,
     pid: Pid,
-    ended: Receiver<std::io::Result<ExitStatus>>,
     log: Arc<Mutex<String>>,
+    /// Behind a lock only so that threads of a test may share the server.
+    ended: Mutex<Receiver<std::io::Result<ExitStatus>>>,
+    /// The test has told it to end, in a way of its own.
+    told: bool,
+    /// Its end has been seen and judged.
+    judged: bool,
+}
+
+impl Place {
+    /// An empty served folder.
+    pub fn new() -> Place {
+        let base = TempDir::with_prefix("gftp-test-").expect("a temporary folder");
+        let root = base.path().join("served");
+        fs::create_dir(&root).expect("the served folder");
+        Place { base: Arc::new(base), root }
+    }
+
+    /// The folder around the served one.
+    pub fn outside(&self) -> &Path {
+        self.base.path()
+    }
+
+    /// The served folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// The program under test.
+pub fn program() -> OsString {
+    std::env::var_os("GFTP_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_gftp").into())
+}
+
+/// `gftp serve` on `root`, with nothing of the tester's environment that would change what the server does.
+pub fn command(root: &Path, options: &[&str]) -> Command {
+    command_by(&[program()], root, options)
+}
+
+/// The same with other words where the program's name stands: another copy of it, or what starts it in its own way.
+pub fn command_by(words: &[OsString], root: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["serve", "--root"]).arg(root).args(options);
+    command.env("GFTP_PASSWORD", PASSWORD).env("TZ", "UTC");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 impl Server {
-    /// A server with the account [`USER`], no anonymous access, and an empty root.
-    pub fn start() -> Self {
-        Self::start_with(&["--anonymous", "off", "--user", USER])
+    /// A server that lets anyone write, with these options, on an empty folder.
+    pub fn start(options: &[&str]) -> Server {
+        Server::start_on(Place::new(), options)
     }
 
-    /// A server with these arguments behind `serve --root DIR --port 0`; `GFTP_PASSWORD` is set for a `--user`.
-    pub fn start_with(extra: &[&str]) -> Self {
-        let root = TempDir::with_prefix("gftp-root-").expect("a root for the server");
-        let mut child = command(root.path(), extra).spawn().expect("the server under test starts");
+    /// The same on this folder.
+    pub fn start_on(place: Place, options: &[&str]) -> Server {
+        Server::told_on(place, &[&["--anonymous", "write"], options].concat())
+    }
+
+    /// A server with the account [`USER`], no anonymous access, and an empty folder.
+    pub fn with_account() -> Server {
+        Server::told(&["--anonymous", "off", "--user", USER])
+    }
+
+    /// A server with these options and no others but the port, on an empty folder.
+    pub fn told(options: &[&str]) -> Server {
+        Server::told_on(Place::new(), options)
+    }
+
+    /// The same on this folder.
+    pub fn told_on(place: Place, options: &[&str]) -> Server {
+        let command = command(place.root(), &[&["--port", "0"], options].concat());
+        Server::run(command, place)
+    }
+
+    /// What `command` starts, serving `place`.
+    pub fn run(mut command: Command, place: Place) -> Server {
+        let mut child = command.spawn().expect("the server under test starts");
         let pid = Pid::from_child(&child);
         let log = Arc::new(Mutex::new(String::new()));
         let (announce, announced) = mpsc::channel();
         record(child.stdout.take().expect("stdout is piped"), &log, announce.clone());
         record(child.stderr.take().expect("stderr is piped"), &log, announce);
-        let ended = reap(child);
-        let Ok(port) = announced.recv_timeout(READY_WITHIN) else {
+        let ended = Mutex::new(reap(child));
+        let Ok((ready, address)) = announced.recv_timeout(READY_WITHIN) else {
             // It may have left already, with the reason in its log; the signal is only for one that hangs.
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-            panic!("no ready line with 127.0.0.1:PORT; the server said:\n{}", text(&log));
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("no ready line with an address; the server said:\n{}", text(&log));
         };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { root, address, pid, ended, log }
+        Server { place, ready, address, pid, log, ended, told: false, judged: false }
     }
 
-    /// The address on IPv4; [`Self::address_v6`] has the same port.
+    /// The first address in its ready line: on IPv4, unless it was told otherwise.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address on IPv6.
+    /// The address on IPv6, with the same port.
     pub fn address_v6(&self) -> SocketAddr {
         SocketAddr::from((Ipv6Addr::LOCALHOST, self.address.port()))
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The line that said it was ready.
+    pub fn ready(&self) -> &str {
+        &self.ready
+    }
+
     /// The served folder on this machine's disk, where tests look for the truth.
     pub fn root(&self) -> &Path {
-        self.root.path()
+        self.place.root()
+    }
+
+    /// The folder and what is around it.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What the server has printed so far.
     pub fn log(&self) -> String {
         text(&self.log)
     }
+
+    /// Resident memory in KiB.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(self.proc("status")).expect("the server lives");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("the server lives").count()
+    }
+
+    /// Sends a signal; from then on its end is the test's to judge.
+    pub fn signal(&mut self, signal: Signal) {
+        self.told = true;
+        kill_process(self.pid, signal).expect("the server is there to be signalled");
+    }
+
+    /// Waits for its end; the folder, and the exit code if it was no signal.
+    pub fn ended(mut self) -> (Place, Option<i32>) {
+        let status = self.end().expect("the server ends");
+        self.judged = true;
+        (self.place.clone(), status.code())
+    }
+
+    /// Waits for its end, with a deadline that kills.
+    fn end(&mut self) -> Result<ExitStatus, String> {
+        let status = self.ended.get_mut().expect("no holder of the lock panics").recv_timeout(END_WITHIN);
+        match status {
+            Ok(status) => status.map_err(|e| e.to_string()),
+            Err(_) => {
+                let _ = kill_process(self.pid, Signal::KILL);
+                Err(format!("not within {END_WITHIN:?}"))
+            }
+        }
+    }
+
+    fn proc(&self, what: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{what}", self.pid.as_raw_nonzero()))
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that has already gone is not signalled: its number may be another's by now.
-        let status = self.ended.try_recv().map_err(|_| ()).or_else(|()| {
-            let _ = rustix::process::kill_process(self.pid, Signal::TERM);
-            self.ended.recv_timeout(END_WITHIN).map_err(|_| {
-                let _ = rustix::process::kill_process(self.pid, Signal::KILL);
-            })
-        });
-        if std::thread::panicking() {
-            // A second panic would abort the whole binary; the log is what the reader of a failed test needs.
-            eprintln!("--- the server's log ---\n{}--- end of log, {status:?} ---", self.log());
+        if self.judged {
             return;
         }
-        let status = status.expect("the server ends after SIGTERM").expect("its status is readable");
-        assert_eq!(status.code(), Some(0), "a server asked to end leaves with code 0: {status}\n{}", self.log());
+        // A server that has already gone is not signalled: its number may be another's by now.
+        let gone = self.ended.get_mut().ok().and_then(|ended| ended.try_recv().ok());
+        let status = match gone {
+            Some(status) => status.map_err(|e| e.to_string()),
+            None => {
+                if !self.told {
+                    let _ = kill_process(self.pid, Signal::TERM);
+                }
+                self.end()
+            }
+        };
+        if std::thread::panicking() {
+            // A second panic would abort the whole binary; the log is what the reader of a failed test needs.
+            eprintln!("--- the server's log ---\n{}--- end of log, {status:?} ---", last_lines(&self.log()));
+            return;
+        }
+        let status = status.expect("the server ends after SIGTERM");
+        let log = last_lines(&self.log());
+        assert!(self.told || status.code() == Some(0), "a server asked to end leaves with code 0: {status}\n{log}");
     }
 }
 
-/// The command line, with nothing of the tester's environment that would change what the server does.
-fn command(root: &Path, extra: &[&str]) -> Command {
-    let program = std::env::var_os("GFTP_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_gftp").into());
-    let mut command = Command::new(program);
-    command
-        .arg("serve")
-        .arg("--root")
-        .arg(root)
-        .args(["--port", "0"])
-        .args(extra)
-        .env("GFTP_PASSWORD", PASSWORD)
-        .env("TZ", "UTC")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n") + "\n"
 }
 
-/// Copies one of the server's outputs to the log, and announces the port when a line names it.
-fn record(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, announce: Sender<u16>) {
+/// Copies one of the server's outputs to the log, and announces a line that names an address.
+fn record(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, announce: Sender<(String, SocketAddr)>) {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            let port = port_in(&line);
-            log.lock().expect("no writer of the log panics").push_str(&(line + "\n"));
-            if let Some(port) = port {
+            log.lock().expect("no writer of the log panics").push_str(&format!("{line}\n"));
+            if let Some(address) = address_in(&line) {
                 // Only the first line is awaited; later ones that name an address find nobody listening.
-                let _ = announce.send(port);
+                let _ = announce.send((line, address));
             }
         }
     });
 }
 
-/// The port in a line with `127.0.0.1:PORT`.
-fn port_in(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("127.0.0.1:")?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    rest[..digits].parse().ok().filter(|port| *port != 0)
+/// The first `ADDRESS:PORT` in a line.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '/'));
+    words.filter_map(|word| word.parse().ok()).find(|address: &SocketAddr| address.port() != 0)
 }
 
 /// Waits for a process in a thread, so that its end can be awaited with a deadline.
@@ -154,7 +281,7 @@ fn text(log: &Mutex<String>) -> String {
 
 #[test]
 fn starts_and_ends_well() {
-    let server = Server::start();
+    let server = Server::with_account();
     assert_ne!(server.address().port(), 0);
     std::net::TcpStream::connect(server.address()).expect("it listens on IPv4");
     std::net::TcpStream::connect(server.address_v6()).expect("and on IPv6, with the same port");

@@ -15,8 +15,20 @@ mod command_line;
 /// Dialogues as data, played against a server over IPv4 and IPv6.
 mod dialogue;
 
+/// Disks that are full, read-only, somebody else's or another one.
+mod disk;
+
 /// The rules of the house (ARCHITECTURE.md) that a program can see, checked over the source text.
 mod house;
 
+/// What an administrator finds in the log of each session.
+mod log;
+
+/// A server in a network of its own, where addresses are not loopback's.
+mod network;
+
 /// Bugs that were ours: one test each, named after what went wrong.
 mod regressions;
+
+/// Text in both directions, against a conversion that is not ours.
+mod text;

@@ -5,15 +5,15 @@ use std::os::unix::fs::symlink;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::process::Process;
 use super::{assert_serves, guest, is_refusal};
 use crate::dialogue::client::{Control, read_all};
+use crate::server::Server;
 
 /// argon2id takes 19 MiB for each hash: one for each processor at most, and not one for each stranger.
 #[test]
 fn a_flood_of_logins_waits_for_itself() {
     const STRANGERS: usize = 40;
-    let server = Process::start(&["--user", "alice"]);
+    let server = Server::start(&["--user", "alice"]);
     assert_serves(&server);
     let before = server.memory();
     let mut strangers: Vec<_> = (0..STRANGERS).map(|_| Control::greeted(server.address()).unwrap()).collect();
@@ -36,7 +36,7 @@ fn a_flood_of_logins_waits_for_itself() {
 /// Each star and each way up multiplies what a careless matcher looks at.
 #[test]
 fn patterns_are_bounded() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     for number in 0..40 {
         fs::create_dir_all(server.root().join(format!("d{number}/e/f"))).unwrap();
     }
@@ -73,7 +73,7 @@ fn patterns_are_bounded() {
 /// Opening a pipe waits for its other end, reading a socket never ends: neither is a file.
 #[test]
 fn what_is_no_file_keeps_nobody_waiting() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     mknodat(CWD, server.root().join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(server.root().join("socket")).unwrap();
     symlink("pipe", server.root().join("link")).unwrap();
@@ -103,7 +103,7 @@ fn what_is_no_file_keeps_nobody_waiting() {
 #[test]
 fn a_large_directory_costs_one_piece_at_a_time() {
     const NAMES: usize = 20_000;
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     for number in 0..NAMES {
         fs::File::create(server.root().join(format!("a name that is not quite short {number:06}"))).unwrap();
     }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use super::process::Process;
 use super::{assert_serves, eventually, guest};
 use crate::dialogue::client::{PATIENCE, connect, port_of, read_all, read_by, reset, send_all};
+use crate::server::Server;
 
 /// More than all socket buffers between server and client take.
 const MUCH: u64 = 100_000_000;
@@ -35,13 +35,13 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn passive_at(server: &Process, port: u16) -> SocketAddr {
+fn passive_at(server: &Server, port: u16) -> SocketAddr {
     SocketAddr::new(server.address().ip(), port)
 }
 
 #[test]
 fn a_download_that_nobody_reads_is_given_up() {
-    let server = Process::start(&["--stall", "1s"]);
+    let server = Server::start(&["--stall", "1s"]);
     File::create(server.root().join("big")).unwrap().set_len(MUCH).unwrap();
     let mut control = guest(&server);
     let _data = control.passive().unwrap();
@@ -53,7 +53,7 @@ fn a_download_that_nobody_reads_is_given_up() {
 
 #[test]
 fn an_upload_that_sends_nothing_is_given_up() {
-    let server = Process::start(&["--stall", "1s"]);
+    let server = Server::start(&["--stall", "1s"]);
     let mut control = guest(&server);
     let mut data = control.passive().unwrap();
     control.tell("STOR up", 150).unwrap();
@@ -65,7 +65,7 @@ fn an_upload_that_sends_nothing_is_given_up() {
 
 #[test]
 fn a_data_connection_that_never_comes_is_said_with_its_port() {
-    let server = Process::start(&["--data-timeout", "1s"]);
+    let server = Server::start(&["--data-timeout", "1s"]);
     fs::write(server.root().join("f"), b"x").unwrap();
     let mut control = guest(&server);
     let port = control.epsv().unwrap();
@@ -77,7 +77,7 @@ fn a_data_connection_that_never_comes_is_said_with_its_port() {
 
 #[test]
 fn a_stranger_does_not_take_a_data_connection() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("f"), b"for its client only").unwrap();
     let mut control = guest(&server);
     let port = control.epsv().unwrap();
@@ -95,7 +95,7 @@ fn a_stranger_does_not_take_a_data_connection() {
 #[test]
 fn a_late_data_connection_reaches_nobody_else() {
     let port = free_port();
-    let server = Process::start(&["--passive-ports", &format!("{port}-{port}")]);
+    let server = Server::start(&["--passive-ports", &format!("{port}-{port}")]);
     fs::write(server.root().join("f"), b"the second session's").unwrap();
     let mut first = guest(&server);
     assert_eq!(first.epsv().unwrap(), port);
@@ -120,7 +120,7 @@ fn a_late_data_connection_reaches_nobody_else() {
 
 #[test]
 fn ten_thousand_pasv_cost_a_few_ports() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     let mut control = guest(&server);
     let (descriptors, memory) = (server.descriptors(), server.memory());
     for _ in 0..100 {
@@ -143,7 +143,7 @@ fn ten_thousand_pasv_cost_a_few_ports() {
 #[test]
 fn pasv_of_many_sessions_is_given_back() {
     const SESSIONS: usize = 100;
-    let server = Process::start(&["--max-per-ip", "1000"]);
+    let server = Server::start(&["--max-per-ip", "1000"]);
     let before = server.descriptors();
     let mut sessions: Vec<_> = (0..SESSIONS).map(|_| guest(&server)).collect();
     for control in &mut sessions {
@@ -166,7 +166,7 @@ fn pasv_of_many_sessions_is_given_back() {
 fn one_passive_port_for_many_sessions() {
     const TRANSFERS: usize = 10;
     let port = free_port();
-    let server = Process::start(&["--passive-ports", &format!("{port}-{port}")]);
+    let server = Server::start(&["--passive-ports", &format!("{port}-{port}")]);
     std::thread::scope(|scope| {
         for client in 0..12_u8 {
             let server = &server;
@@ -193,7 +193,7 @@ fn one_passive_port_for_many_sessions() {
 
 #[test]
 fn nobody_is_attacked_by_port() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("f"), b"x").unwrap();
     let victim = TcpListener::bind("127.0.0.2:0").unwrap();
     victim.set_nonblocking(true).unwrap();
@@ -217,7 +217,7 @@ fn nobody_is_attacked_by_port() {
 
 #[test]
 fn a_reset_download_ends_only_itself() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     File::create(server.root().join("big")).unwrap().set_len(MUCH).unwrap();
     let mut control = guest(&server);
     for _ in 0..20 {
@@ -232,7 +232,7 @@ fn a_reset_download_ends_only_itself() {
 
 #[test]
 fn a_reset_upload_is_never_published() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     fs::write(server.root().join("old"), b"old").unwrap();
     let mut control = guest(&server);
     for name in ["old", "new"].repeat(10) {
@@ -249,7 +249,7 @@ fn a_reset_upload_is_never_published() {
 
 #[test]
 fn a_half_closed_download_is_whole() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     File::create(server.root().join("big")).unwrap().set_len(20_000_000).unwrap();
     let mut control = guest(&server);
     let mut data = control.passive().unwrap();
@@ -261,7 +261,7 @@ fn a_half_closed_download_is_whole() {
 
 #[test]
 fn an_upload_whose_client_is_gone_is_not_published() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     let mut control = guest(&server);
     let mut data = control.passive().unwrap();
     control.tell("STOR up", 150).unwrap();
@@ -283,7 +283,7 @@ fn an_upload_whose_client_is_gone_is_not_published() {
 /// A script that says all it has to say, QUIT included, and closes its side has not vanished (RFC 959 §4.1.1).
 #[test]
 fn an_upload_whose_client_has_said_goodbye_is_published() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     let mut control = guest(&server);
     let mut data = control.passive().unwrap();
     control.tell("STOR up", 150).unwrap();
@@ -301,7 +301,7 @@ fn an_upload_whose_client_has_said_goodbye_is_published() {
 /// Commands that wait their turn say nothing about whether who sent them is still there.
 #[test]
 fn an_upload_whose_client_is_gone_behind_a_flood_is_not_published() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     let mut control = guest(&server);
     let data = control.passive().unwrap();
     control.tell("STOR up", 150).unwrap();

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::process::Process;
 use super::{assert_serves, eventually, guest};
 use crate::dialogue::client::{Control, connect, read_all};
+use crate::server::Server;
 
 const MUCH: u64 = 100_000_000;
 
 /// A session in the middle of a download of [`MUCH`].
-fn download(server: &Process) -> (Control, TcpStream) {
+fn download(server: &Server) -> (Control, TcpStream) {
     File::create(server.root().join("big")).unwrap().set_len(MUCH).unwrap();
     let mut control = guest(server);
     let data = control.passive().unwrap();
@@ -23,7 +23,7 @@ fn download(server: &Process) -> (Control, TcpStream) {
 }
 
 /// A session in the middle of an upload.
-fn upload(server: &Process) -> (Control, TcpStream) {
+fn upload(server: &Server) -> (Control, TcpStream) {
     let mut control = guest(server);
     let mut data = control.passive().unwrap();
     control.tell("STOR up", 150).unwrap();
@@ -38,7 +38,7 @@ fn temporaries(root: &Path) -> usize {
 
 #[test]
 fn a_signal_lets_transfers_finish() {
-    let mut server = Process::start(&[]);
+    let mut server = Server::start(&[]);
     let (mut control, mut data) = download(&server);
     let mut idle = guest(&server);
     server.signal(Signal::TERM);
@@ -56,7 +56,7 @@ fn a_signal_lets_transfers_finish() {
 
 #[test]
 fn a_signal_lets_an_upload_finish() {
-    let mut server = Process::start(&[]);
+    let mut server = Server::start(&[]);
     let (mut control, mut data) = upload(&server);
     server.signal(Signal::INT);
     eventually("newcomers are refused", || TcpStream::connect(server.address()).is_err());
@@ -71,7 +71,7 @@ fn a_signal_lets_an_upload_finish() {
 /// The default grace is longer than this test has patience.
 #[test]
 fn a_second_signal_ends_at_once() {
-    let mut server = Process::start(&["--grace", "10m"]);
+    let mut server = Server::start(&["--grace", "10m"]);
     let (_download, _upload) = (download(&server), upload(&server));
     server.signal(Signal::TERM);
     eventually("the first signal is heard", || server.log().contains("draining"));
@@ -83,7 +83,7 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn the_grace_cuts_what_is_stuck() {
-    let mut server = Process::start(&["--grace", "1s"]);
+    let mut server = Server::start(&["--grace", "1s"]);
     let (mut control, data) = upload(&server);
     server.signal(Signal::TERM);
     control.expect(426).unwrap();
@@ -95,20 +95,20 @@ fn the_grace_cuts_what_is_stuck() {
 
 #[test]
 fn a_killed_server_leaves_nothing_for_long() {
-    let mut server = Process::start(&[]);
+    let mut server = Server::start(&[]);
     fs::write(server.root().join("up"), b"old").unwrap();
     fs::create_dir(server.root().join("d")).unwrap();
     let _uploads = (upload(&server), upload(&server));
-    assert!(temporaries(&server.root()) > 0, "an upload has no temporary file: this test tests nothing");
+    assert!(temporaries(server.root()) > 0, "an upload has no temporary file: this test tests nothing");
     server.signal(Signal::KILL);
     let (place, code) = server.ended();
     assert_eq!(code, None);
-    assert!(temporaries(&place.root()) > 0, "nothing was left to sweep");
+    assert!(temporaries(place.root()) > 0, "nothing was left to sweep");
     // A name like a temporary's, but not one, is the user's.
     fs::write(place.root().join(".gftp-mine.part"), b"mine").unwrap();
-    let server = Process::start_on(place, &[]);
+    let server = Server::start_on(place, &[]);
     let root = server.root();
-    eventually("temporary files of the dead server are swept", || temporaries(&root) == 1);
+    eventually("temporary files of the dead server are swept", || temporaries(root) == 1);
     assert_eq!(fs::read(root.join(".gftp-mine.part")).unwrap(), b"mine");
     assert_eq!(fs::read(root.join("up")).unwrap(), b"old");
     assert_serves(&server);
@@ -117,19 +117,9 @@ fn a_killed_server_leaves_nothing_for_long() {
 /// Two servers may serve one folder: the second must not sweep what the first is receiving.
 #[test]
 fn a_sweep_spares_the_uploads_of_the_living() {
-    let server = Process::start(&[]);
+    let server = Server::start(&[]);
     let (mut control, mut data) = upload(&server);
-    let mut second = super::process::command(&server.root(), &["--port", "0", "--anonymous", "read"]).spawn().unwrap();
-    let mut ready = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(second.stdout.take().unwrap()), &mut ready).unwrap();
-    let ended = {
-        let pid = rustix::process::Pid::from_child(&second);
-        let ended = crate::server::reap(second);
-        rustix::process::kill_process(pid, Signal::TERM).unwrap();
-        ended
-    };
-    assert!(ready.starts_with("gftp serves"), "{ready}");
-    ended.recv_timeout(crate::dialogue::client::PATIENCE).unwrap().unwrap();
+    drop(Server::told_on(server.place().clone(), &["--anonymous", "read"]));
     data.write_all(b" and an end").unwrap();
     drop(data);
     control.expect(226).unwrap();
@@ -138,7 +128,7 @@ fn a_sweep_spares_the_uploads_of_the_living() {
 
 #[test]
 fn nothing_answers_after_the_end() {
-    let mut server = Process::start(&[]);
+    let mut server = Server::start(&[]);
     let address = server.address();
     assert_serves(&server);
     server.signal(Signal::TERM);

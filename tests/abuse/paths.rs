@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::process::{Place, Process};
 use super::{assert_serves, guest, is_refusal};
 use crate::dialogue::client::{Control, Reply, read_all, send_all};
 use crate::dialogue::play::contains;
+use crate::server::{Place, Server};
 
 const SECRET: &[u8] = b"this must never be seen";
 /// Verbs that take a path and answer at once.
@@ -79,7 +79,7 @@ fn exchange(control: &mut Control, verb: &str, path: &[u8], sending: Option<&[u8
 }
 
 /// Tries every verb with `path`; what came back of each.
-fn try_everything(server: &Process, path: &[u8], mut judge: impl FnMut(&str, &Reply)) {
+fn try_everything(server: &Server, path: &[u8], mut judge: impl FnMut(&str, &Reply)) {
     let shown = path.escape_ascii().to_string();
     let mut control = guest(server);
     let mut check = |verb: &str, reply: &Reply, came: &[u8]| {
@@ -112,7 +112,7 @@ fn try_everything(server: &Process, path: &[u8], mut judge: impl FnMut(&str, &Re
 
 #[test]
 fn dots_and_codes_lead_nowhere() {
-    let server = Process::start_on(place(), &[]);
+    let server = Server::start_on(place(), &[]);
     let absolute = server.place().outside().join("secret").to_string_lossy().into_owned();
     let paths: [&[u8]; 16] = [
         b"../secret",
@@ -151,7 +151,7 @@ fn links_that_leave_lead_nowhere() {
     symlink("../nothing-there", at("dangling")).unwrap();
     symlink("/proc/self/root", at("proc")).unwrap();
     symlink(place.root(), at("itself")).unwrap();
-    let server = Process::start_on(place, &[]);
+    let server = Server::start_on(place, &[]);
     for path in [
         "absolute/secret",
         "relative/secret",
@@ -181,7 +181,7 @@ fn a_link_swapped_in_a_race_shows_nothing() {
     fs::create_dir(&one).unwrap();
     fs::write(one.join("secret"), b"inside").unwrap();
     symlink("../outside", &other).unwrap();
-    let server = Process::start_on(place, &[]);
+    let server = Server::start_on(place, &[]);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -197,7 +197,7 @@ fn a_link_swapped_in_a_race_shows_nothing() {
     assert_serves(&server);
 }
 
-fn race(server: &Process, rounds: usize) {
+fn race(server: &Server, rounds: usize) {
     let mut control = guest(server);
     let mut read = 0;
     for round in 0..rounds {

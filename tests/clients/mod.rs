@@ -148,7 +148,7 @@ impl Desk {
     /// A desk for a client, or `None` where its program is missing: that is said aloud, and is an error where all is required.
     pub fn open(driver: &dyn Driver) -> Option<Self> {
         present(driver.programs()).then(|| Self {
-            server: Server::start(),
+            server: Server::with_account(),
             road: driver.roads()[0],
             folder: TempDir::with_prefix("gftp-client-").expect("a folder for the client"),
         })
@@ -319,9 +319,14 @@ pub fn present(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    assert!(std::env::var_os("GFTP_REQUIRE_ALL").is_none(), "missing, and everything is required: {missing:?}");
-    note(&format!("skipped, not installed: {missing:?}"));
+    skip(&format!("not installed: {missing:?}"));
     false
+}
+
+/// Says that a test is skipped, and why; a failure where `GFTP_REQUIRE_ALL` is set.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("GFTP_REQUIRE_ALL").is_none(), "everything is required, but {why}");
+    note(&format!("skipped, {why}"));
 }
 
 /// Tells the person who runs the tests what was not tested: aloud, and in the file that `tests/run` prints at its end.
