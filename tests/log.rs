@@ -95,7 +95,6 @@ fn an_abort_is_logged() {
 
 /// Nobody can help a user who "cannot upload" if the log has nothing of it.
 #[test]
-#[ignore = "the server logs transfers that began, and none that was refused (425, 550)"]
 fn a_refused_transfer_is_logged() {
     let server = Server::told(&["--anonymous", "off", "--user", "alice", "--data-timeout", "1s"]);
     std::fs::write(server.root().join("file"), b"x").unwrap();

@@ -86,6 +86,7 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
                 Some(Err(none)) => Reply::new(425, format!("{none}.")),
                 _ => stopped(control.stop),
             };
+            note(session, done, &name, 0, Instant::now(), &reply);
             return control.conclude(reply);
         }
     };
@@ -123,10 +124,15 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
         }
         None => told(end, moved),
     };
+    note(session, done, &name, moved, began, &reply);
+    control.conclude(reply)
+}
+
+/// The transfer's line in the log.
+fn note(session: &Session, done: &str, name: &str, moved: u64, began: Instant, reply: &Reply) {
     let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
     let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), printable(reply.text()));
     log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {code} {text}");
-    control.conclude(reply)
 }
 
 /// What the reply to an upload tells of it.

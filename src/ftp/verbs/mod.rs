@@ -13,6 +13,7 @@ mod transfer;
 use super::answer::{Outcome, Refusal};
 use super::session::Session;
 use super::wire::command::{Command, Malformed};
+use super::wire::printable::printable;
 use table::{Argument, When};
 
 /// What `line` comes to.
@@ -28,10 +29,10 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
 
     // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
     let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
-    if verb.when == When::LoggedIn && !session.is_in() {
-        return Err(Refusal::say(530, "Log in with USER and PASS first."));
-    }
-    match (verb.argument, argument) {
+    let outcome = match (verb.argument, argument) {
+        _ if verb.when == When::LoggedIn && !session.is_in() => {
+            Err(Refusal::say(530, "Log in with USER and PASS first."))
+        }
         (Argument::Required(_), None) => Err(Refusal::say(501, format!("Use: {}.", verb.usage()))),
         (Argument::None, Some(_)) => Err(Refusal::say(501, format!("{} takes no argument.", verb.name))),
         _ => {
@@ -39,5 +40,12 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
             session.restart = if verb.takes_restart { restart } else { 0 };
             (verb.run)(session, argument).await
         }
+    };
+    if let (true, Err(Refusal(reply))) = (verb.logged, &outcome) {
+        // Nobody could help a user who "cannot upload" if the log had nothing of it.
+        let (id, from) = (session.origin.id, session.origin.peer);
+        let (who, code, text) = (session.name(), reply.code(), printable(reply.text()));
+        log::info!("session {id}: {who} from {from} was refused {}: {code} {text}", verb.name);
     }
+    outcome
 }

@@ -46,6 +46,8 @@ pub struct Verb {
     pub feat: Option<&'static str>,
     /// Whether a REST before it is still good behind it.
     pub takes_restart: bool,
+    /// Whether its refusal is worth a line in the log, as its transfer would be.
+    pub logged: bool,
     /// What answers it.
     pub run: Handler,
 }
@@ -63,6 +65,7 @@ macro_rules! verb {
                 rfc: $rfc,
                 feat: None,
                 takes_restart: false,
+                logged: false,
                 run: |session, argument| Box::pin($run(session, argument)),
             }
         }
@@ -101,10 +104,10 @@ pub static VERBS: &[Verb] = &[
     verb!("PORT", Must("<h1,h2,h3,h4,p1,p2>"), LoggedIn, "RFC 959", transfer::port, "Data: we connect to you (IPv4)", takes_restart = true),
     verb!("EPRT", Must("<|proto|address|port|>"), LoggedIn, "RFC 2428", transfer::eprt, "Data: we connect to you", feat = Some("EPRT"), takes_restart = true),
     // Transfers
-    verb!("RETR", Must("<path>"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true),
-    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true),
-    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free"),
-    verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file"),
+    verb!("RETR", Must("<path>"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true, logged = true),
+    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true, logged = true),
+    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free", logged = true),
+    verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file", logged = true),
     verb!("ALLO", May("[<bytes>]"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
     verb!("REST", Must("<offset>"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
     verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
