@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_signal::{Signal, Signals};
 use futures::StreamExt;
 use gftp_plugin::rt::{self, Listener};
-use gftp_plugin::{Service, Shutdown, ShutdownTrigger};
+use gftp_plugin::{Shutdown, ShutdownTrigger};
 
 use crate::accounts::Accounts;
 use crate::cli::{Mistake, Serve};
@@ -26,48 +26,39 @@ const DESCRIPTORS_EACH: usize = 2;
 
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
-    let Serve {
-        root,
-        addresses,
-        anonymous,
-        user,
-        passive,
-        places,
-        limits,
-        data_wait,
-        stall,
-        durable,
-        grace,
-        log_level,
-        log_file,
-    } = serve;
-    logging::start(log_level, log_file).map_err(Mistake)?;
-    let store = Store::open(&root)
-        .map_err(|e| Mistake(format!("--root {}: {e}; give a folder that this user may read", root.display())))?;
-    let mut accounts = Accounts::new(anonymous);
-    if let Some((name, password)) = user {
+    logging::start(serve.log_level, serve.log_file).map_err(Mistake)?;
+    let root = serve.root.display();
+    let store = Store::open(&serve.root)
+        .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
+    let store = Arc::new(store);
+    let mut accounts = Accounts::new(serve.anonymous);
+    if let Some((name, password)) = serve.user {
         accounts.add(&name, &password).map_err(Mistake)?;
     }
-    let room = room_for_sessions();
-    if room < places.total {
-        log::info!("room for {room} sessions, not {}: the open-file limit allows no more", places.total);
-    }
-    let places = Places { total: places.total.min(room), ..places };
-    let listeners = bind(&addresses)?;
-    let swept = store.sweep();
-    if swept.removed > 0 || swept.failed > 0 {
-        log::info!("removed {} unfinished uploads of a server that is gone ({} failed)", swept.removed, swept.failed);
-    }
+    let (wanted, room) = (serve.places.total, room_for_sessions());
+    let places = Places { total: wanted.min(room), ..serve.places };
+    let listeners = bind(&serve.addresses)?;
     let ready = ready_line(&store, &accounts, &listeners);
-    let ftp: Arc<dyn Service> = Arc::new(Ftp::new(FtpOptions { store, accounts, passive, data_wait, stall, durable }));
+    let ftp = Ftp::new(FtpOptions {
+        store: Arc::clone(&store),
+        accounts,
+        passive: serve.passive,
+        data_wait: serve.data_wait,
+        stall: serve.stall,
+        durable: serve.durable,
+    });
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
         watch_signals(Arc::clone(&trigger)).map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
         // Whoever reads the line may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = writeln!(io::stdout(), "{ready}");
-        let served = Served { service: ftp, limits, listeners };
-        Ok(host::serve(vec![served], Gate::new(places), shutdown, trigger, grace).await)
+        if room < wanted {
+            log::info!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
+        }
+        rt::spawn(sweep(store));
+        let served = Served { service: Arc::new(ftp), limits: serve.limits, listeners };
+        Ok(host::serve(vec![served], Gate::new(places), shutdown, trigger, serve.grace).await)
     })?;
     match drained {
         Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
@@ -75,6 +66,15 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     }
     log::logger().flush();
     Ok(())
+}
+
+/// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are
+/// told from dead ones by their locks.
+async fn sweep(store: Arc<Store>) {
+    let swept = rt::unblock(move || store.sweep()).await;
+    if swept.removed > 0 || swept.failed > 0 {
+        log::info!("removed {} unfinished uploads of a server that is gone ({} failed)", swept.removed, swept.failed);
+    }
 }
 
 fn bind(addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {

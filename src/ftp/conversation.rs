@@ -7,8 +7,8 @@ use std::sync::Arc;
 use gftp_plugin::{Conn, Event};
 
 use super::answer::{Answer, Refusal};
+use super::control::{Waiting, say};
 use super::session::Session;
-use super::transfer::{Waiting, say};
 use super::wire::reply::Reply;
 use super::{Shared, transfer, verbs};
 

@@ -5,6 +5,7 @@
 //! goes back. `wire` holds the pure parts: parsing and formatting, without sockets, files or a clock.
 
 mod answer;
+mod control;
 mod conversation;
 pub mod data;
 mod session;
@@ -28,7 +29,7 @@ pub use verbs::table::{VERBS, markdown_table};
 /// What an FTP server is told when it is made.
 pub struct FtpOptions {
     /// The served tree.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Who may log in.
     pub accounts: Accounts,
     /// Where passive data connections are taken.
@@ -66,7 +67,7 @@ impl Ftp {
     /// A server, not yet listening: that is the host's part.
     pub fn new(options: FtpOptions) -> Self {
         let FtpOptions { store, accounts, passive, data_wait, stall, durable } = options;
-        let (store, passive) = (Arc::new(store), Passive::new(passive));
+        let passive = Passive::new(passive);
         rt::spawn(expire_kept(Arc::downgrade(&store)));
         Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable }) }
     }

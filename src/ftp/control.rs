@@ -1,0 +1,193 @@
+//! The control connection while a transfer runs: what the client says meanwhile is answered at once, makes the transfer
+//! stop, or waits its turn (RFC 959 §4.1.3, §5.4). Knows the data connection only as something that can be shut down.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::{FutureExt, select_biased};
+use gftp_plugin::rt::Socket;
+use gftp_plugin::{Conn, Event};
+
+use super::answer::Transfer;
+use super::data::pump::Road;
+use super::wire::command::Command;
+use super::wire::reply::Reply;
+
+/// Commands that may wait for the end of a transfer. A client that pipelines more is not read from until then.
+const MOST_WAITING: usize = 64;
+
+/// What is heard while a transfer runs and must be seen to when it is over.
+#[derive(Default)]
+pub struct Waiting {
+    /// Commands, in the order they came.
+    pub lines: VecDeque<Vec<u8>>,
+    /// The server has begun to drain.
+    pub draining: bool,
+}
+
+/// Why a transfer is being cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The client sent ABOR.
+    Aborted,
+    /// The control connection has ended or broken.
+    ClientGone,
+    /// More commands wait than are listened to: whether the client still wants this is not known.
+    Unheard,
+    /// The grace of a shutdown is over.
+    Ending,
+}
+
+/// The control connection while a transfer runs.
+pub struct Control<'a> {
+    conn: &'a mut Conn,
+    waiting: &'a mut Waiting,
+    /// Commands had been sent ahead already: answers keep their order.
+    pipelined: bool,
+    uploading: bool,
+    moved: Arc<AtomicU64>,
+    done: &'static str,
+    /// The client has closed its sending side: there is nothing more to hear.
+    deaf: bool,
+    /// The 150 has been said. Whatever is said before it would be taken for it.
+    under_way: bool,
+    /// Why the transfer is being cut short, if it is.
+    pub stop: Option<Stop>,
+}
+
+impl<'a> Control<'a> {
+    /// The client is busy with this transfer from now on, of which so many bytes have `moved`.
+    pub fn during(conn: &'a mut Conn, waiting: &'a mut Waiting, transfer: &Transfer, moved: Arc<AtomicU64>) -> Self {
+        conn.set_busy(true);
+        Control {
+            pipelined: conn.has_line(),
+            conn,
+            waiting,
+            uploading: matches!(transfer.road, Road::Receive(_) | Road::ReceiveText(..)),
+            moved,
+            done: transfer.done,
+            deaf: false,
+            under_way: false,
+            stop: None,
+        }
+    }
+
+    /// Says that the bytes will flow, before they do.
+    pub async fn begin(&mut self, reply: &Reply) -> io::Result<()> {
+        say(self.conn, reply);
+        self.under_way = true;
+        self.conn.flush().await
+    }
+
+    /// Waits for `work` while listening to the client. A stop shuts `data` down, upon which the work ends by itself
+    /// and is waited for; where nothing is to come of it, or there is no data connection yet, the work is dropped.
+    pub async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&Socket>) -> Option<T> {
+        let shutdown = self.conn.shutdown().clone();
+        let mut ending = pin!(shutdown.ending().fuse());
+        let mut work = pin!(work.fuse());
+        loop {
+            let listening = !self.deaf && self.stop.is_none() && self.waiting.lines.len() < MOST_WAITING;
+            let said = {
+                let next = async {
+                    match listening {
+                        true => self.conn.next().await,
+                        false => std::future::pending().await,
+                    }
+                };
+                let mut next = pin!(next.fuse());
+                select_biased! {
+                    out = work => return Some(out),
+                    event = next => Some(event),
+                    () = ending => None,
+                }
+            };
+            let heard = said.map_or(Some(Stop::Ending), |event| self.hear(event));
+            if self.stop.is_none() && heard.is_some() {
+                self.stop = heard;
+                match data {
+                    // An upload must come back, and a client that aborts may wait for the end of its download.
+                    Some(socket) if self.uploading || heard == Some(Stop::Aborted) => {
+                        drop(socket.get_ref().shutdown(std::net::Shutdown::Both));
+                    }
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    /// What the client says meanwhile; a reason to stop, if it is one.
+    fn hear(&mut self, event: io::Result<Event>) -> Option<Stop> {
+        match event {
+            Ok(Event::Line(line)) => return self.hear_line(line),
+            Ok(Event::TooLong) => say(self.conn, &Reply::new(500, "Line too long.")),
+            Ok(Event::Shutdown) => self.waiting.draining = true,
+            // The connection is busy, so its timers stand still.
+            Ok(Event::Idle | Event::LoginTimeout) => {}
+            // A client that has only closed its sending side still wants its download, and one that has said goodbye
+            // still wants its upload stored.
+            Ok(Event::Closed) if !self.uploading || self.has_said_goodbye() => self.deaf = true,
+            Ok(Event::Closed) | Err(_) => return Some(Stop::ClientGone),
+        }
+        None
+    }
+
+    fn hear_line(&mut self, line: Vec<u8>) -> Option<Stop> {
+        let in_order = self.under_way && self.waiting.lines.is_empty() && !self.pipelined;
+        match Command::parse(&line).map(|command| (command.verb, command.argument.is_some())) {
+            Ok((verb, _)) if verb.as_str() == "ABOR" => {
+                // Answered in its turn, after the transfer's own reply: 426, then 226.
+                self.waiting.lines.push_back(line);
+                return Some(Stop::Aborted);
+            }
+            Ok((verb, false)) if verb.as_str() == "STAT" && in_order => {
+                let (moved, done) = (self.moved.load(Ordering::Relaxed), self.done);
+                say(self.conn, &Reply::new(211, format!("Transfer in progress: {moved} bytes {done}.")));
+            }
+            Ok((verb, _)) if verb.as_str() == "NOOP" && in_order => say(self.conn, &Reply::new(200, "Still here.")),
+            _ => self.waiting.lines.push_back(line),
+        }
+        None
+    }
+
+    /// Hears what the client had to say before its upload ended: an ABOR means that the end was none, and leaving
+    /// without a QUIT that the client is gone, however much it said before.
+    pub async fn last_words(&mut self) -> Option<Stop> {
+        for _ in 0..MOST_WAITING {
+            if self.deaf || self.waiting.lines.len() >= MOST_WAITING {
+                break;
+            }
+            let Some(event) = self.conn.next_now().await else { break };
+            if let Some(stop) = self.hear(event) {
+                return Some(stop);
+            }
+        }
+        if self.has_said_goodbye() {
+            return None;
+        }
+        match (self.conn.has_ended(), !self.deaf && self.conn.has_more()) {
+            (true, _) => Some(Stop::ClientGone),
+            // There is more than may wait, and an ABOR could be in it.
+            (false, true) => Some(Stop::Unheard),
+            (false, false) => None,
+        }
+    }
+
+    fn has_said_goodbye(&self) -> bool {
+        let is_quit = |line: &Vec<u8>| Command::parse(line).is_ok_and(|command| command.verb.as_str() == "QUIT");
+        self.waiting.lines.iter().any(is_quit)
+    }
+
+    /// Says how it went, and lets the session's timers run again.
+    pub fn conclude(self, reply: &Reply) {
+        self.conn.set_busy(false);
+        say(self.conn, reply);
+    }
+}
+
+/// Queues a reply; it leaves before the session next waits.
+pub fn say(conn: &mut Conn, reply: &Reply) {
+    reply.write(conn.outbox());
+}
