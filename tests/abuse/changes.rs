@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{assert_serves, guest};
 use crate::dialogue::client::{Control, PATIENCE, Reply, read_by, send_all};
-use crate::server::Server;
+use crate::server::{Place, Server};
 
 /// More than all socket buffers between server and client take.
 const MUCH: u64 = 50_000_000;
@@ -130,7 +130,7 @@ fn a_file_rewritten_in_mid_download_is_whole_or_no_success() {
 #[test]
 fn a_folder_removed_in_mid_listing_ends_the_listing() {
     const NAMES: usize = 15_000;
-    let server = Server::start(&[]);
+    let server = Server::start_on(Place::in_memory(), &[]);
     let folder = server.root().join("folder");
     for command in ["LIST -R folder", "MLSD folder"] {
         fs::create_dir(&folder).unwrap();

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{assert_serves, eventually, guest};
 use crate::clients::make_content;
 use crate::dialogue::client::{Control, PATIENCE, read_all, read_by, reset, send_all};
-use crate::server::{PASSWORD, Server, USER};
+use crate::server::{PASSWORD, Place, Server, USER};
 
 #[test]
 fn sixteen_clients_go_up_and_down_at_once() {
@@ -95,7 +95,7 @@ fn append(control: &mut Control, bytes: &[u8]) {
 #[test]
 fn a_hundred_thousand_names_are_listed_while_others_are_served() {
     const NAMES: usize = 100_000;
-    let server = Server::start(&[]);
+    let server = Server::start_on(Place::in_memory(), &[]);
     let folder = server.root().join("many");
     fs::create_dir(&folder).unwrap();
     for number in 0..NAMES {

@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import sys
+import termios
 import time
 
 PATIENCE = 15
@@ -32,6 +33,15 @@ def read_until(terminal, shown, pattern):
     return shown
 
 
+def until_hidden(terminal):
+    """Waits until the terminal no longer shows what is typed: a program asks first and hides then, faster than people type."""
+    deadline = time.monotonic() + PATIENCE
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        if time.monotonic() > deadline:
+            raise TimeoutError("what is typed is shown")
+        os.sched_yield()
+
+
 def log_in(port, password):
     with ftplib.FTP() as client:
         client.connect("127.0.0.1", port, timeout=PATIENCE)
@@ -47,6 +57,7 @@ def main():
     shown = ""
     try:
         shown = read_until(terminal, shown, r"Password for alice: ")
+        until_hidden(terminal)
         os.write(terminal, typed.encode() + b"\n")
         shown = read_until(terminal, shown, r"gftp serves .*\n")
         port = re.search(r" on 127\.0\.0\.1:(\d+)", shown)
