@@ -1,6 +1,8 @@
 //! Attacks, one bound each: what a stranger may try, and that the server stays within its means and goes on serving
 //! honest clients. Traffic is loopback's, bounded in count and time.
 
+/// Files and folders that change while they are transferred.
+mod changes;
 /// What is cheap to ask and dear to answer.
 mod costly;
 /// Many clients at once, and more than there is room for.
@@ -13,6 +15,8 @@ mod end;
 mod lines;
 /// Paths and links that lead out of the served folder.
 mod paths;
+/// Clients that do the same at the same time.
+mod together;
 
 use crate::dialogue::client::{Control, PATIENCE, Reply, read_all};
 use crate::server::Server;

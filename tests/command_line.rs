@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::clients::present;
 use crate::dialogue::client::{Control, PATIENCE, port_of, read_all};
 use crate::server::{PASSWORD, Place, Server, command, program};
 
@@ -93,6 +94,33 @@ fn a_password_is_never_empty() {
     let arguments = ["serve", "--root", root.path().to_str().unwrap(), "--port", "0", "--user", "alice"];
     let output = run(&arguments, &[("GFTP_PASSWORD", "")]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// Someone at a keyboard is asked, and is not shown what they type; a script of Python's plays them.
+#[test]
+fn a_password_is_asked_for_at_a_terminal() {
+    if !present(&["python3"]) {
+        return;
+    }
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/terminal.py");
+    let root = TempDir::new().unwrap();
+    let ask = |typed: &str| {
+        let mut command = Command::new("python3");
+        command.args(["-I", SCRIPT, typed]).arg(program()).args(["serve", "--port", "0", "--user", "alice", "--root"]);
+        command.arg(root.path()).env_remove("GFTP_PASSWORD");
+        let output = outcome(command);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("Password for alice: "), "nobody was asked: {said}\n{complaint}");
+        (output.status.code(), said, complaint)
+    };
+    let (code, said, complaint) = ask("typed by hand");
+    assert_eq!(code, Some(0), "{said}\n{complaint}");
+    assert!(said.contains("logged in with what was typed") && !said.contains("typed by hand"), "{said}");
+    let (code, said, complaint) = ask("");
+    assert_eq!(code, Some(2), "{said}\n{complaint}");
+    assert!(said.contains("gftp: the password of alice must not be empty"), "{said}");
+    assert!(!said.contains("gftp serves"), "{said}");
 }
 
 #[test]

@@ -23,10 +23,14 @@ struct Mount {
 impl Mount {
     /// None where this user or machine cannot mount, which is said.
     fn new(options: &str) -> Option<Mount> {
+        Mount::of("tmpfs", options)
+    }
+
+    fn of(kind: &str, options: &str) -> Option<Mount> {
         let place = Place::new();
         let at = place.root().join("small");
         fs::create_dir(&at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "gftp-test"]).arg(&at).output();
+        let mounted = Command::new("mount").args(["-t", kind, "-o", options, "gftp-test"]).arg(&at).output();
         if mounted.as_ref().is_ok_and(|output| output.status.success()) {
             return Some(Mount { place, at });
         }
@@ -155,6 +159,26 @@ fn a_rename_to_another_file_system_is_refused_and_half_of_nothing() {
     // An upload makes its temporary file where the target lies, so it may lead anywhere inside.
     assert_eq!(upload(&mut control, "STOR door/taken", b"stored"), 226);
     assert_eq!(fs::read(at("small/taken")).unwrap(), b"stored");
+}
+
+/// What the kernel shows as files is none: a folder with /proc in it would show the server's own secrets.
+#[test]
+fn what_the_kernel_shows_as_files_is_not_served() {
+    let Some(mount) = Mount::of("proc", "ro") else { return };
+    let server = Server::start_on(mount.place.clone(), &["--user", "alice"]);
+    let mut control = guest(&server);
+    for kind in ["TYPE I", "TYPE A"] {
+        control.tell(kind, 200).unwrap();
+        for path in ["self/environ", "self/mem", "self/root/etc/passwd", "version", "sys/kernel/core_pattern"] {
+            for verb in ["RETR", "SIZE"] {
+                control.passive().unwrap();
+                let reply = control.tell(&format!("{verb} small/{path}"), 550).unwrap();
+                assert!(!reply.shown().contains("Pa55"), "{}", reply.shown());
+            }
+            assert_eq!(upload(&mut control, &format!("STOR small/{path}"), b"x"), 550, "STOR {path}");
+        }
+    }
+    assert_serves(&server);
 }
 
 #[test]

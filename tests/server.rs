@@ -56,7 +56,17 @@ pub struct Server {
 impl Place {
     /// An empty served folder.
     pub fn new() -> Place {
-        let base = TempDir::with_prefix("gftp-test-").expect("a temporary folder");
+        Place::within(TempDir::with_prefix("gftp-test-"))
+    }
+
+    /// The same in memory, where this machine has files there: for tests that need very many of them.
+    pub fn in_memory() -> Place {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Place::within(TempDir::with_prefix_in("gftp-test-", memory)) } else { Place::new() }
+    }
+
+    fn within(base: std::io::Result<TempDir>) -> Place {
+        let base = base.expect("a temporary folder");
         let root = base.path().join("served");
         fs::create_dir(&root).expect("the served folder");
         Place { base: Arc::new(base), root }

@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{assert_serves, guest, is_refusal};
 use crate::dialogue::client::{Control, read_all};
-use crate::server::Server;
+use crate::server::{Place, Server};
 
 /// argon2id takes 19 MiB for each hash: one for each processor at most, and not one for each stranger.
 #[test]
@@ -103,7 +103,7 @@ fn what_is_no_file_keeps_nobody_waiting() {
 #[test]
 fn a_large_directory_costs_one_piece_at_a_time() {
     const NAMES: usize = 20_000;
-    let server = Server::start(&[]);
+    let server = Server::start_on(Place::in_memory(), &[]);
     for number in 0..NAMES {
         fs::File::create(server.root().join(format!("a name that is not quite short {number:06}"))).unwrap();
     }

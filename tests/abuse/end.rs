@@ -54,6 +54,22 @@ fn a_signal_lets_transfers_finish() {
     assert_eq!(code, Some(0));
 }
 
+/// Nobody has to guess why the connection is gone, whether they have logged in or not.
+#[test]
+fn a_signal_is_told_to_two_hundred_idle_sessions() {
+    let mut server = Server::start(&["--max-per-ip", "1000", "--grace", "10m"]);
+    let mut idle: Vec<_> = (0..200)
+        .map(|number| if number % 4 == 0 { Control::greeted(server.address()).unwrap() } else { guest(&server) })
+        .collect();
+    server.signal(Signal::TERM);
+    for control in &mut idle {
+        control.expect(421).unwrap();
+        control.closed().unwrap();
+    }
+    let (_place, code) = server.ended();
+    assert_eq!(code, Some(0));
+}
+
 #[test]
 fn a_signal_lets_an_upload_finish() {
     let mut server = Server::start(&[]);
