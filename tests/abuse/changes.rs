@@ -55,7 +55,6 @@ fn a_file_cut_short_in_mid_download_is_no_success() {
 }
 
 #[test]
-#[ignore = "in TYPE A the server takes any end of the file for the end it had when it was opened"]
 fn a_text_cut_short_in_mid_download_is_no_success() {
     cut_short("TYPE A");
 }
@@ -80,7 +79,6 @@ fn a_file_that_grows_in_mid_download_ends_where_it_was() {
 }
 
 #[test]
-#[ignore = "in TYPE A the server sends to the end of the file, wherever that is by then"]
 fn a_text_that_grows_in_mid_download_ends_where_it_was() {
     grows("TYPE A");
 }

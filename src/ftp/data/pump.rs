@@ -89,7 +89,9 @@ impl Traffic {
             match end {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(Broken::Store(StoreError::Io(e))),
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Broken::Store(StoreError::ChangedMeanwhile));
+                }
                 Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                     return self.send_pieces(reading, offset, None).await;
                 }
@@ -99,7 +101,8 @@ impl Traffic {
         self.send_end()
     }
 
-    /// Reads pieces on the pool, translated there if `text` says so, and sends them.
+    /// Reads pieces on the pool, translated there if `text` says so, and sends them; to the size that the file had when
+    /// it was opened, no further and no less.
     async fn send_pieces(
         &self,
         mut reading: Reading,
@@ -107,19 +110,20 @@ impl Traffic {
         mut text: Option<ToNetwork>,
     ) -> Result<(), Broken> {
         let mut piece = Vec::new();
-        loop {
+        while offset < reading.size {
             let read;
             (reading, text, piece, read) = rt::unblock(move || {
                 let read = read_piece(&reading, offset, &mut text, &mut piece);
                 (reading, text, piece, read)
             })
             .await;
-            match read.map_err(|e| Broken::Store(StoreError::Io(e)))? {
-                0 => return self.send_end(),
-                count => offset += count,
-            }
+            offset += match read.map_err(|e| Broken::Store(StoreError::Io(e)))? {
+                0 => return Err(Broken::Store(StoreError::ChangedMeanwhile)),
+                count => count,
+            };
             self.send_all(&piece).await?;
         }
+        self.send_end()
     }
 
     async fn send_lines(&self, mut lines: Lines) -> Result<(), Broken> {
@@ -237,9 +241,11 @@ fn sending_failed(error: io::Error) -> Broken {
     }
 }
 
-/// One piece of a file into `piece`, as it travels; how many bytes of the file it took. Zero: the end.
+/// One piece of a file into `piece`, as it travels; how many bytes of the file it took: none where it has become
+/// shorter.
 fn read_piece(reading: &Reading, offset: u64, text: &mut Option<ToNetwork>, piece: &mut Vec<u8>) -> io::Result<u64> {
-    let mut raw = vec![0; TEXT_PIECE];
+    let left = usize::try_from(reading.size - offset).unwrap_or(TEXT_PIECE);
+    let mut raw = vec![0; left.min(TEXT_PIECE)];
     let count = reading.read_at(&mut raw, offset)?;
     raw.truncate(count);
     match text {
