@@ -248,6 +248,16 @@ fn what_no_file_may_hold() {
     assert!(manifest.contains("unsafe_code = \"forbid\""), "the workspace forbids unsafe code");
 }
 
+/// Someone sets the machine's clock, and every session is idle for a year.
+#[test]
+fn no_deadline_is_by_the_clock_on_the_wall() {
+    assert_silent(
+        &["plugins/", "src/host/", "src/ftp/data/", "src/ftp/conversation", "src/ftp/transfer", "src/store/kept"],
+        &["SystemTime", "UNIX_EPOCH"],
+        "deadlines are of the clock that nobody sets",
+    );
+}
+
 #[test]
 fn nothing_is_unwrapped() {
     let mut faults = Vec::new();
@@ -289,6 +299,23 @@ fn the_readme_shows_the_table_of_commands() {
         made.trim(),
         "the README's table is made by `gftp commands`: paste it between the markers"
     );
+}
+
+/// A map to tests that are gone leads nobody anywhere.
+#[test]
+fn the_map_of_bugs_names_tests_that_are_there() {
+    let map = fs::read_to_string(workspace().join("tests/README.md")).expect("tests/README.md is there");
+    let tests: String = sources(&["tests"]).into_iter().map(|source| source.text).collect();
+    let rows = map.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split(" | ").nth(1));
+    let named: Vec<_> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 40, "the map names too few tests: {named:?}");
+    for name in named {
+        let is_there = match name.strip_suffix(".ftp") {
+            Some(_) => workspace().join("fixtures/transcripts").join(name).is_file(),
+            None => tests.contains(name.rsplit("::").next().unwrap_or(name).trim_start_matches('…')),
+        };
+        assert!(is_there, "tests/README.md names {name}, which is no test");
+    }
 }
 
 #[test]

@@ -1,9 +1,16 @@
-//! A server in a network namespace of its own: clients that do not come from loopback, and addresses that no machine of
-//! the tester has. Nothing leaves the namespace.
+//! What only the system can tell of the server's sockets; and a server in a network of its own, where clients do not come
+//! from loopback and addresses are some that no machine of the tester has.
 
 use std::ffi::OsString;
+use std::fs;
+use std::os::fd::OwnedFd;
 use std::process::Command;
 
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use socket2::SockRef;
+
+use crate::abuse::guest;
 use crate::clients::{present, skip};
 use crate::command_line::outcome;
 use crate::server::{Place, Server, command_by, program};
@@ -58,4 +65,62 @@ fn a_public_address_is_announced_to_those_from_outside_only() {
     // Who dials loopback cannot be helped by the public address.
     let inside = told(&server, "127.0.0.1");
     assert!(inside.contains("(127,0,0,1,"), "{inside}");
+}
+
+/// The server's TCP sockets, borrowed; None where the system forbids that.
+fn sockets(server: &Server) -> Option<Vec<OwnedFd>> {
+    let process = pidfd_open(server.pid(), PidfdFlags::empty()).unwrap();
+    let folder = format!("/proc/{}/fd", server.pid().as_raw_nonzero());
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let number = entry.unwrap().file_name().to_string_lossy().parse().unwrap();
+        match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
+            Ok(fd) if SockRef::from(&fd).tcp_nodelay().is_ok() => sockets.push(fd),
+            // It is none, or was closed since the folder was read.
+            Ok(_) | Err(Errno::BADF) => {}
+            Err(error) => {
+                skip(&format!("another process's sockets cannot be looked at here: {error}"));
+                return None;
+            }
+        }
+    }
+    Some(sockets)
+}
+
+/// A reply that waits for the acknowledgement of the one before it makes each small file take a timer's time.
+#[test]
+fn no_socket_holds_small_packets_back() {
+    let server = Server::start(&[]);
+    let mut control = guest(&server);
+    let _data = control.passive().unwrap();
+    control.tell("STOR up", 150).unwrap();
+    let Some(sockets) = sockets(&server) else { return };
+    // Two listeners for sessions, one for data, one session, one transfer.
+    assert!(sockets.len() >= 5, "only {} sockets were found", sockets.len());
+    for socket in &sockets {
+        assert!(SockRef::from(socket).tcp_nodelay().unwrap(), "a socket without TCP_NODELAY: {socket:?}");
+    }
+    let inline = sockets.iter().filter(|socket| SockRef::from(*socket).out_of_band_inline().unwrap()).count();
+    assert!(inline > 0, "urgent data would be lost: no session has SO_OOBINLINE");
+}
+
+/// A crowd that connects at once waits in the kernel's queue, and where that is short its connections are lost.
+#[test]
+fn no_door_has_a_short_queue() {
+    if !present(&["ss"]) {
+        return;
+    }
+    let server = Server::start(&[]);
+    let data = guest(&server).epsv().unwrap();
+    let most: usize = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+    for port in [server.address().port(), data] {
+        let mut command = Command::new("ss");
+        command.args(["-Hltn", "sport", "=", &format!(":{port}")]);
+        let said = String::from_utf8(outcome(command).stdout).unwrap();
+        assert!(!said.is_empty(), "ss knows no listener at {port}");
+        for line in said.lines() {
+            let queue: usize = line.split_whitespace().nth(2).unwrap().parse().unwrap();
+            assert!(queue >= most.min(1024), "at port {port} only {queue} connections may wait: {line}");
+        }
+    }
 }

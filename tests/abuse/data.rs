@@ -230,6 +230,25 @@ fn a_reset_download_ends_only_itself() {
     assert_serves(&server);
 }
 
+/// The client has thought better of it before it said what for: it is never told that all went well.
+#[test]
+fn a_connection_reset_before_its_command_is_no_success() {
+    let server = Server::start(&[]);
+    fs::write(server.root().join("f"), b"content").unwrap();
+    let mut control = guest(&server);
+    for command in ["RETR f", "NLST", "MLSD", "STOR new", "APPE f"] {
+        reset(control.passive().unwrap()).unwrap();
+        let mut reply = control.ask(command).unwrap();
+        if reply.code == 150 {
+            reply = control.reply().unwrap();
+        }
+        assert!(matches!(reply.code, 425 | 426), "{command}: {}", reply.shown());
+        control.tell("NOOP", 200).unwrap();
+    }
+    assert!(!server.root().join("new").exists());
+    assert_serves(&server);
+}
+
 #[test]
 fn a_reset_upload_is_never_published() {
     let server = Server::start(&[]);
