@@ -144,7 +144,7 @@ fn who_leaves_in_mid_transfer_leaves_nothing_behind() {
             _ => drop(control),
         }
     }
-    // Ports for data stay open for those who come next.
-    eventually("descriptors are given back", || server.descriptors() <= before + 8);
+    // A few ports for data stay open for those who come next, and what came of the upload is kept: its file and folder.
+    eventually("descriptors are given back", || server.descriptors() <= before + 8 + 2);
     assert_serves(&server);
 }
