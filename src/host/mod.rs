@@ -184,8 +184,8 @@ impl Door {
             let end = service.serve(conn).await;
             let seconds = began.elapsed().as_secs_f32();
             match end {
-                Ok(()) => log::info!("session {id}: {name} from {peer} ended after {seconds:.1} s"),
-                Err(e) => log::info!("session {id}: {name} from {peer} lost after {seconds:.1} s: {e}"),
+                Ok(()) => log::info!("session {id}: connection from {peer} ended after {seconds:.1} s ({name})"),
+                Err(e) => log::info!("session {id}: connection from {peer} lost after {seconds:.1} s ({name}): {e}"),
             }
         });
     }

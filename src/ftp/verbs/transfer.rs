@@ -120,8 +120,8 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             (Road::SendText(reading, read_at, encoder), "ASCII")
         }
     };
-    // Clients take the size for their progress bar from "(N bytes)".
-    let opening = opening(how, &path, Some(size));
+    // Clients take the size for their progress bar from "(N bytes)"; that of a text in transfer is not known.
+    let opening = opening(how, &path, Some(size).filter(|_| session.representation == Representation::Image));
     Ok(transfer("sent", path, opening, false, road, None))
 }
 
