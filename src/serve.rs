@@ -54,7 +54,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         // Whoever reads the line may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = writeln!(io::stdout(), "{ready}");
         if room < wanted {
-            log::info!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
+            log::debug!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
         }
         rt::spawn(sweep(store));
         let served = Served { service: Arc::new(ftp), limits: serve.limits, listeners };

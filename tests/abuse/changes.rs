@@ -62,7 +62,8 @@ fn a_text_cut_short_in_mid_download_is_no_success() {
 fn cut_short(kind: &str) {
     let server = Server::start(&[]);
     let (mut control, mut data, announced) = begin(&server, kind);
-    assert_eq!(announced, Some(MUCH));
+    // How long a text will be in transfer is not known when it begins.
+    assert_eq!(announced, Some(MUCH).filter(|_| kind == "TYPE I"));
     File::options().write(true).open(server.root().join("big")).unwrap().set_len(10).unwrap();
     let (count, clean) = rest(&mut data);
     let reply = control.reply().unwrap();
