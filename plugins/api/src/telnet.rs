@@ -81,6 +81,8 @@ impl Telnet {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn run(input: &[u8]) -> (Vec<u8>, Vec<u8>) {
@@ -144,6 +146,24 @@ mod tests {
             let (text, answer) = run(&input);
             assert!(text.len() <= input.len() && answer.len() <= input.len(), "{input:x?}");
             assert!(answer.chunks(3).all(|a| matches!(a, [IAC, DONT | WONT, _])), "{input:x?}");
+        }
+    }
+
+    proptest! {
+        /// Text in which every IAC is doubled comes back as it was, whatever stands before it that is whole.
+        #[test]
+        fn doubled_text_comes_back(text in prop::collection::vec(any::<u8>(), 0..64), option in any::<u8>()) {
+            let doubled: Vec<u8> = text.iter().flat_map(|&b| if b == IAC { vec![IAC, IAC] } else { vec![b] }).collect();
+            prop_assert_eq!(run(&doubled), (text.clone(), vec![]));
+            let asked = [&[IAC, DO, option][..], &doubled].concat();
+            prop_assert_eq!(run(&asked), (text, vec![IAC, WONT, option]));
+        }
+
+        /// Nothing that is sent makes more text or more answers than it has bytes.
+        #[test]
+        fn nothing_grows(input in prop::collection::vec(prop::sample::select(&[IAC, DO, WILL, SB, SE, b'a', b'\n', 0][..]), 0..256)) {
+            let (text, answer) = run(&input);
+            prop_assert!(text.len() <= input.len() && answer.len() <= input.len());
         }
     }
 }
