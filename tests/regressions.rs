@@ -85,6 +85,22 @@ fn nothing_is_said_out_of_turn() {
     control.expect(150).unwrap();
 }
 
+/// The beginning of the next command, arriving before the end of an upload, made the upload look unheard.
+#[test]
+fn half_a_command_behind_an_upload_costs_nothing() {
+    let server = Server::start(&[]);
+    let mut control = guest_in_image(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("STOR file", 150).unwrap();
+    data.write_all(b"content").unwrap();
+    control.send(b"PW").unwrap();
+    drop(data);
+    control.expect(226).unwrap();
+    control.send(b"D\r\n").unwrap();
+    control.expect(257).unwrap();
+    assert_eq!(fs::read_to_string(server.root().join("file")).unwrap(), "content");
+}
+
 /// A restart point survived the refusal of the path it was meant for, and cut the next download.
 #[test]
 fn a_refused_download_forgets_its_restart_point() {

@@ -155,24 +155,26 @@ impl<'a> Control<'a> {
     /// Hears what the client had to say before its upload ended: an ABOR means that the end was none, and leaving
     /// without a QUIT that the client is gone, however much it said before.
     pub async fn last_words(&mut self) -> Option<Stop> {
+        let mut heard_all = self.deaf;
         for _ in 0..MOST_WAITING {
-            if self.deaf || self.waiting.lines.len() >= MOST_WAITING {
+            if heard_all || self.waiting.lines.len() >= MOST_WAITING {
                 break;
             }
-            let Some(event) = self.conn.next_now().await else { break };
-            if let Some(stop) = self.hear(event) {
-                return Some(stop);
+            match self.conn.next_now().await.map(|event| self.hear(event)) {
+                Some(Some(stop)) => return Some(stop),
+                Some(None) => heard_all = self.deaf,
+                // At most the beginning of a line is there: what it will be is said after the upload's end.
+                None => heard_all = true,
             }
         }
         if self.has_said_goodbye() {
             return None;
         }
-        match (self.conn.has_ended(), !self.deaf && self.conn.has_more()) {
-            (true, _) => Some(Stop::ClientGone),
-            // There is more than may wait, and an ABOR could be in it.
-            (false, true) => Some(Stop::Unheard),
-            (false, false) => None,
+        if self.conn.has_ended() {
+            return Some(Stop::ClientGone);
         }
+        // There may be more than may wait, and an ABOR could be in it.
+        (!heard_all && self.conn.has_more()).then_some(Stop::Unheard)
     }
 
     fn has_said_goodbye(&self) -> bool {
