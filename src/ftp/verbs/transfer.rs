@@ -103,25 +103,24 @@ fn bad_address(error: BadAddress) -> Refusal {
 pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let from = std::mem::take(&mut session.restart);
     let path = session.path(argument.unwrap_or_default())?;
-    let reading = session.store(&path, |view, path| view.read(path)).await?;
-    let size = reading.size;
-    let (road, how) = match session.representation {
-        Representation::Image if from > size => {
-            return Err(Refusal::about(&path, StoreError::BeyondEnd { size }));
+    let text = session.representation == Representation::Ascii;
+    let opened = session.store(&path, move |view, path| {
+        let reading = view.read(path)?;
+        match (text, reading.size) {
+            (true, size) => {
+                let Resume { read_at, encoder, .. } = find_marker(from, |piece, at| reading.read_at(piece, at))?;
+                Ok((Road::SendText(reading, read_at, encoder), size))
+            }
+            (false, size) if from > size => Err(StoreError::BeyondEnd { size }),
+            (false, size) => Ok((Road::Send(reading, from), size)),
         }
-        Representation::Image => (Road::Send(reading, from), "BINARY"),
-        Representation::Ascii => {
-            let (reading, found) = gftp_plugin::rt::unblock(move || {
-                let found = find_marker(from, |piece, offset| reading.read_at(piece, offset));
-                (reading, found)
-            })
-            .await;
-            let Resume { read_at, encoder, .. } = found.map_err(|e| Refusal::about(&path, e))?;
-            (Road::SendText(reading, read_at, encoder), "ASCII")
-        }
-    };
+    });
+    let (road, size) = opened.await?;
     // Clients take the size for their progress bar from "(N bytes)"; that of a text in transfer is not known.
-    let opening = opening(how, &path, Some(size).filter(|_| session.representation == Representation::Image));
+    let opening = match text {
+        true => opening("ASCII", &path, None),
+        false => opening("BINARY", &path, Some(size)),
+    };
     Ok(transfer("sent", path, opening, false, road, None))
 }
 
@@ -252,7 +251,7 @@ fn transfer(
 }
 
 /// ALLO: answered 200, since some cameras take 202 for a reason to ask for ever. The size is remembered: a disk that
-/// cannot hold it is said before the bytes are sent, and an upload of just that size is known to be whole.
+/// cannot hold it is said before the bytes are sent, and the 226 says whether just that much came.
 pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let mut words = argument.unwrap_or_default().split(|&byte| byte == b' ');
     // "ALLO 100 R 10" tells of records, which a stream of bytes does not have.
