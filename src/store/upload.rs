@@ -10,7 +10,6 @@ use super::sys::{self, FileType, Identity, Stat};
 use super::temporary::Temporary;
 use super::unique::{UNIQUE_ATTEMPTS, UniqueName};
 use rustix::io::Errno;
-use std::fs::File;
 use std::sync::{Arc, PoisonError};
 
 /// Permission bits of a new file: everybody may read, the server's user may write (0666 without 022).
@@ -109,7 +108,7 @@ impl Upload {
 
     /// The file, for those who write to it themselves, at the offset; they then say so with [`Upload::advance`].
     #[cfg(test)]
-    pub fn file(&self) -> &File {
+    pub fn file(&self) -> &std::fs::File {
         &self.temporary.file
     }
 
