@@ -57,8 +57,9 @@ fn gather(folder: &Path, sources: &mut Vec<Source>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             let code = code(&text);
-            // By the house's custom the test module is the last of its file.
-            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string();
+            // By the house's custom the test module is the last of its file. A macro's own path and a visibility name nobody.
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let code = code.replace("$crate", "").replace("pub(crate)", "pub");
             let path = path.strip_prefix(workspace()).unwrap().to_string_lossy().into_owned();
             sources.push(Source { path, text, code });
         }

@@ -2,8 +2,9 @@
 //! conversation speaks. Here, and nowhere else, a store's error becomes a reply code.
 
 use super::data::pump::Road;
+use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
-use super::wire::reply::{Reply, Text};
+use super::wire::reply::Reply;
 use crate::store::{StoreError, VirtualPath};
 
 /// What came of a command.
@@ -30,7 +31,7 @@ pub struct Transfer {
     /// What it is about.
     pub path: VirtualPath,
     /// The text of the 150.
-    pub opening: Vec<u8>,
+    pub opening: Text,
     /// Whether the server chose the name, and so must tell it (STOU).
     pub unique: bool,
     /// How the bytes go.
@@ -41,14 +42,14 @@ pub struct Transfer {
 
 impl Answer {
     /// A single line.
-    pub fn say(code: u16, text: impl Into<Text>) -> Outcome {
+    pub fn say(code: u16, text: Text) -> Outcome {
         Ok(Answer::Reply(Reply::new(code, text)))
     }
 }
 
 impl Refusal {
     /// A single line.
-    pub fn say(code: u16, text: impl Into<Text>) -> Refusal {
+    pub fn say(code: u16, text: Text) -> Refusal {
         Refusal(Reply::new(code, text))
     }
 
@@ -57,10 +58,16 @@ impl Refusal {
         if let StoreError::Io(e) = &error {
             log::warn!("{}: {e}", printable(&path.absolute()));
         }
-        let mut text = path.absolute();
-        text.extend_from_slice(format!(": {error}.").as_bytes());
-        Refusal::say(code_of(&error), text)
+        Refusal::say(code_of(&error), phrase!("{}: {}.", path.absolute(), reason(&error)))
     }
+}
+
+/// What the store said, as a phrase.
+pub fn reason(error: &StoreError) -> Text {
+    let (words, values) = error.words();
+    // Values may be phrases of their own: what there is too much of, for one.
+    let values = values.into_iter().map(Text::from).collect();
+    Text::phrase(words, values)
 }
 
 /// The reply code of a store's error (RFC 959 §4.2): 4yz where trying again may help, 55z where it will not.

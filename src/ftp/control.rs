@@ -14,6 +14,7 @@ use gftp_plugin::{Conn, Event};
 use super::answer::Transfer;
 use super::data::pump::Road;
 use super::wire::command::Command;
+use super::wire::phrase::{Language, Text, phrase};
 use super::wire::reply::Reply;
 
 /// Commands that may wait for the end of a transfer. A client that pipelines more is not read from until then.
@@ -45,6 +46,8 @@ pub enum Stop {
 pub struct Control<'a> {
     conn: &'a mut Conn,
     waiting: &'a mut Waiting,
+    /// What the client is spoken to in.
+    language: Language,
     /// Commands had been sent ahead already: answers keep their order.
     pipelined: bool,
     uploading: bool,
@@ -60,12 +63,19 @@ pub struct Control<'a> {
 
 impl<'a> Control<'a> {
     /// The client is busy with this transfer from now on, of which so many bytes have `moved`.
-    pub fn during(conn: &'a mut Conn, waiting: &'a mut Waiting, transfer: &Transfer, moved: Arc<AtomicU64>) -> Self {
+    pub fn during(
+        conn: &'a mut Conn,
+        waiting: &'a mut Waiting,
+        language: Language,
+        transfer: &Transfer,
+        moved: Arc<AtomicU64>,
+    ) -> Self {
         conn.set_busy(true);
         Control {
             pipelined: conn.has_line(),
             conn,
             waiting,
+            language,
             uploading: matches!(transfer.road, Road::Receive(_) | Road::ReceiveText(..)),
             moved,
             done: transfer.done,
@@ -77,7 +87,7 @@ impl<'a> Control<'a> {
 
     /// Says that the bytes will flow, before they do.
     pub async fn begin(&mut self, reply: &Reply) -> io::Result<()> {
-        say(self.conn, reply);
+        self.say(reply);
         self.under_way = true;
         self.conn.flush().await
     }
@@ -122,7 +132,7 @@ impl<'a> Control<'a> {
     fn hear(&mut self, event: io::Result<Event>) -> Option<Stop> {
         match event {
             Ok(Event::Line(line)) => return self.hear_line(line),
-            Ok(Event::TooLong) => say(self.conn, &Reply::new(500, "Line too long.")),
+            Ok(Event::TooLong) => self.say(&Reply::new(500, phrase!("Line too long."))),
             Ok(Event::Shutdown) => self.waiting.draining = true,
             // The connection is busy, so its timers stand still.
             Ok(Event::Idle | Event::LoginTimeout) => {}
@@ -144,9 +154,14 @@ impl<'a> Control<'a> {
             }
             Ok((verb, false)) if verb.as_str() == "STAT" && in_order => {
                 let (moved, done) = (self.moved.load(Ordering::Relaxed), self.done);
-                say(self.conn, &Reply::new(211, format!("Transfer in progress: {moved} bytes {done}.")));
+                self.say(&Reply::new(
+                    211,
+                    phrase!("Transfer in progress: {} bytes {}.", moved, Text::phrase(done, Vec::new())),
+                ));
             }
-            Ok((verb, _)) if verb.as_str() == "NOOP" && in_order => say(self.conn, &Reply::new(200, "Still here.")),
+            Ok((verb, _)) if verb.as_str() == "NOOP" && in_order => {
+                self.say(&Reply::new(200, phrase!("Still here.")));
+            }
             _ => self.waiting.lines.push_back(line),
         }
         None
@@ -185,11 +200,15 @@ impl<'a> Control<'a> {
     /// Says how it went, and lets the session's timers run again.
     pub fn conclude(self, reply: &Reply) {
         self.conn.set_busy(false);
-        say(self.conn, reply);
+        say(self.conn, self.language, reply);
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        say(self.conn, self.language, reply);
     }
 }
 
 /// Queues a reply; it leaves before the session next waits.
-pub fn say(conn: &mut Conn, reply: &Reply) {
-    reply.write(conn.outbox());
+pub fn say(conn: &mut Conn, language: Language, reply: &Reply) {
+    reply.write(language, conn.outbox());
 }

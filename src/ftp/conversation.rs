@@ -9,18 +9,17 @@ use gftp_plugin::{Conn, Event};
 use super::answer::{Answer, Refusal};
 use super::control::{Waiting, say};
 use super::session::Session;
+use super::wire::phrase::phrase;
 use super::wire::reply::Reply;
 use super::{Shared, transfer, verbs};
-
-/// Single-line: some devices take any further line for an answer to their first command.
-const GREETING: &str = "gftp ready.";
 
 /// Talks to one client from greeting to goodbye.
 pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
     conn.speak_telnet();
     let mut session = Session::new(shared, *conn.origin());
     let mut waiting = Waiting::default();
-    say(&mut conn, &Reply::new(220, GREETING));
+    // Single-line: some devices take any further line for an answer to their first command.
+    say(&mut conn, session.language, &Reply::new(220, phrase!("gftp ready.")));
     loop {
         let event = match waiting.lines.pop_front() {
             Some(line) => Event::Line(line),
@@ -36,15 +35,16 @@ pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
                 continue;
             }
             Event::TooLong => {
-                say(&mut conn, &Reply::new(500, "Line too long; a path has at most 4096 bytes."));
+                let told = phrase!("Line too long; a path has at most 4096 bytes.");
+                say(&mut conn, session.language, &Reply::new(500, told));
                 continue;
             }
-            Event::Idle => "Idle for too long; closing.",
-            Event::LoginTimeout => "Nobody has logged in in time; closing.",
-            Event::Shutdown => "The server is shutting down; come back later.",
+            Event::Idle => phrase!("Idle for too long; closing."),
+            Event::LoginTimeout => phrase!("Nobody has logged in in time; closing."),
+            Event::Shutdown => phrase!("The server is shutting down; come back later."),
             Event::Closed => return Ok(()),
         };
-        say(&mut conn, &Reply::new(421, last));
+        say(&mut conn, session.language, &Reply::new(421, last));
         break;
     }
     conn.finish().await
@@ -60,9 +60,9 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         _ => {}
     }
     match answer {
-        Ok(Answer::Reply(reply)) | Err(Refusal(reply)) => say(conn, &reply),
+        Ok(Answer::Reply(reply)) | Err(Refusal(reply)) => say(conn, session.language, &reply),
         Ok(Answer::Goodbye(reply)) => {
-            say(conn, &reply);
+            say(conn, session.language, &reply);
             return Ok(true);
         }
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,

@@ -10,6 +10,7 @@ use super::answer::Refusal;
 use super::data::Plan;
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
+use super::wire::phrase::{Language, Text, phrase};
 use super::wire::printable::printable;
 use crate::store::{Rights, StoreError, View, VirtualPath};
 
@@ -56,6 +57,8 @@ pub struct Session {
     pub announced: Option<u64>,
     /// OPTS MLST.
     pub facts: Facts,
+    /// LANG.
+    pub language: Language,
     /// Wrong passwords so far.
     pub failures: u32,
 }
@@ -75,6 +78,7 @@ impl Session {
             renaming: None,
             announced: None,
             facts: Facts::DEFAULT,
+            language: Language::English,
             failures: 0,
         }
     }
@@ -113,14 +117,17 @@ impl Session {
     pub fn view(&self) -> Result<View, Refusal> {
         match &self.who {
             Who::In(_, view) => Ok(view.clone()),
-            _ => Err(Refusal::say(530, "Log in with USER and PASS first.")),
+            _ => Err(Refusal::say(530, phrase!("Log in with USER and PASS first."))),
         }
     }
 
     /// What a path that the client typed means here.
     pub fn path(&self, argument: &[u8]) -> Result<VirtualPath, Refusal> {
         let argument = argument_path(argument);
-        self.directory.join(&argument).map_err(|e| Refusal::say(553, format!("{}: {e}.", printable(&argument))))
+        self.directory.join(&argument).map_err(|e| {
+            let reason = Text::phrase(e.words(), Vec::new());
+            Refusal::say(553, phrase!("{}: {}.", printable(&argument), reason))
+        })
     }
 
     /// Does `work` with the store on the blocking pool; an error becomes a refusal that names `path`.

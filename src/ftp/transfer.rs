@@ -14,10 +14,11 @@ use std::time::Instant;
 use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Conn, listen};
 
-use super::answer::{Transfer, code_of};
+use super::answer::{Transfer, code_of, reason};
 use super::control::{Control, Stop, Waiting};
 use super::data::pump::{self, Broken, Road, Traffic};
 use super::session::Session;
+use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
 use crate::store::Upload;
@@ -33,13 +34,13 @@ enum End {
 pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
     let (began, moved) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let (done, name) = (transfer.done, printable(&transfer.path.absolute()).to_string());
-    let mut control = Control::during(conn, waiting, &transfer, Arc::clone(&moved));
+    let mut control = Control::during(conn, waiting, session.language, &transfer, Arc::clone(&moved));
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
     let reply = match control.attend(connecting, None).await {
         Some(Ok(socket)) => carry(&mut control, session, transfer, Arc::new(socket), &moved).await?,
         Some(Err(none)) => {
             give_up(transfer.road).await;
-            Reply::new(425, format!("{none}."))
+            Reply::new(425, phrase!("{}.", none.words()))
         }
         None => {
             give_up(transfer.road).await;
@@ -89,7 +90,8 @@ async fn carry(
 /// The transfer's line in the log.
 fn note(session: &Session, done: &str, name: &str, moved: u64, began: Instant, reply: &Reply) {
     let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
-    let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), printable(reply.text()));
+    let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), reply.text().english());
+    let text = printable(&text);
     log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {code} {text}");
 }
 
@@ -117,24 +119,25 @@ async fn give_up(road: Road) {
 /// Publishes, keeps or removes an upload, and says which.
 async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
     let Receipt { unique, moved, announced, durable } = receipt;
-    const KEPT: &[u8] = b" What came is kept aside for an hour: resume with REST and STOR, or with APPE.";
     match end {
         End::Whole => {
             match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
                 Ok(published) => {
-                    let mut text = format!("Stored {moved} bytes").into_bytes();
-                    if unique {
-                        text.extend_from_slice(&[b" as ", published.name.as_slice()].concat());
-                    }
-                    text.extend_from_slice(match announced {
-                        None => b".",
-                        Some(size) if size == published.size => b", the size that was announced.",
-                        // ALLO asks for room and need not be exact, so this is no proof of a cut upload.
-                        Some(_) => b", not the size that was announced.",
-                    });
-                    Reply::new(226, text)
+                    let stored = match unique {
+                        true => phrase!("Stored {} bytes as {}", moved, published.name),
+                        false => phrase!("Stored {} bytes", moved),
+                    };
+                    Reply::new(
+                        226,
+                        match announced {
+                            None => phrase!("{}.", stored),
+                            Some(size) if size == published.size => phrase!("{}, the size that was announced.", stored),
+                            // ALLO asks for room and need not be exact, so this is no proof of a cut upload.
+                            Some(_) => phrase!("{}, not the size that was announced.", stored),
+                        },
+                    )
                 }
-                Err(e) => Reply::new(code_of(&e), format!("Not stored: {e}.")),
+                Err(e) => Reply::new(code_of(&e), phrase!("Not stored: {}.", reason(&e))),
             }
         }
         End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
@@ -142,7 +145,7 @@ async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
             // What is kept goes when the server goes.
             let kept = kept && !matches!(end, End::Stopped(Stop::Ending));
             let reply = told(end, moved);
-            if kept { Reply::new(reply.code(), [reply.text(), KEPT].concat()) } else { reply }
+            if kept { Reply::new(reply.code(), and_kept(reply.text().clone())) } else { reply }
         }
         End::Failed(Broken::Store(_)) => {
             rt::unblock(move || drop(upload)).await;
@@ -151,24 +154,31 @@ async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
     }
 }
 
+fn and_kept(text: Text) -> Text {
+    phrase!("{} What came is kept aside for an hour: resume with REST and STOR, or with APPE.", text)
+}
+
 /// The reply to a transfer that left nothing to settle.
 fn told(end: End, moved: u64) -> Reply {
     match end {
-        End::Whole => Reply::new(226, format!("Sent {moved} bytes.")),
+        End::Whole => Reply::new(226, phrase!("Sent {} bytes.", moved)),
         End::Stopped(stop) => stopped(Some(stop)),
-        End::Failed(Broken::Connection(e)) => Reply::new(426, format!("The data connection broke: {e}.")),
+        End::Failed(Broken::Connection(e)) => Reply::new(426, phrase!("The data connection broke: {}.", e)),
         End::Failed(Broken::Stalled(time)) => {
-            Reply::new(426, format!("Nothing moved for {}; given up.", humantime::format_duration(time)))
+            let time = humantime::format_duration(time).to_string();
+            Reply::new(426, phrase!("Nothing moved for {}; given up.", time))
         }
-        End::Failed(Broken::Store(e)) => Reply::new(code_of(&e), format!("Transfer failed: {e}.")),
+        End::Failed(Broken::Store(e)) => Reply::new(code_of(&e), phrase!("Transfer failed: {}.", reason(&e))),
     }
 }
 
 fn stopped(stop: Option<Stop>) -> Reply {
     match stop {
-        Some(Stop::Ending) => Reply::new(426, "The server is shutting down; transfer given up."),
-        Some(Stop::ClientGone) => Reply::new(426, "The control connection is gone; transfer given up."),
-        Some(Stop::Unheard) => Reply::new(426, "Too many commands were sent ahead; the upload is not taken for whole."),
-        Some(Stop::Aborted) | None => Reply::new(426, "Transfer aborted."),
+        Some(Stop::Ending) => Reply::new(426, phrase!("The server is shutting down; transfer given up.")),
+        Some(Stop::ClientGone) => Reply::new(426, phrase!("The control connection is gone; transfer given up.")),
+        Some(Stop::Unheard) => {
+            Reply::new(426, phrase!("Too many commands were sent ahead; the upload is not taken for whole."))
+        }
+        Some(Stop::Aborted) | None => Reply::new(426, phrase!("Transfer aborted.")),
     }
 }

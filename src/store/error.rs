@@ -67,12 +67,13 @@ pub enum StoreError {
     Io(std::io::Error),
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl StoreError {
+    /// The reason as a phrase with a `{}` for each value, and the values: for those who say it in other languages.
+    pub fn words(&self) -> (&'static str, Vec<String>) {
+        let words = match self {
             StoreError::NotFound => "no such file or directory",
             StoreError::Denied => "the system denies access",
-            StoreError::Forbidden(right) => return write!(f, "this account lacks the right \"{right}\""),
+            StoreError::Forbidden(right) => return (LACKS_RIGHT, vec![(*right).to_string()]),
             StoreError::IsDirectory => "it is a directory",
             StoreError::NotDirectory => "it is not a directory",
             StoreError::Exists => "it already exists",
@@ -87,19 +88,34 @@ impl fmt::Display for StoreError {
             StoreError::Busy => "it is in use",
             StoreError::Loop => "too many levels of symbolic links",
             StoreError::NotRegular => "it is not a regular file",
-            StoreError::BeyondEnd { size } => return write!(f, "only {size} bytes are there"),
-            StoreError::Interrupted { size } => {
-                return write!(
-                    f,
-                    "an upload that was to replace it broke off after {size} bytes: \
-                     send it anew, or go on with REST {size} and STOR"
-                );
-            }
+            StoreError::BeyondEnd { size } => return (BEYOND_END, vec![size.to_string()]),
+            StoreError::Interrupted { size } => return (INTERRUPTED, vec![size.to_string(), size.to_string()]),
             StoreError::ChangedMeanwhile => "the file was changed by someone else meanwhile",
             StoreError::OutOfDescriptors => "the server has too many files open",
-            StoreError::TooMany { what, limit } => return write!(f, "more than {limit} {what}"),
-            StoreError::Io(error) => return write!(f, "{error}"),
-        })
+            StoreError::TooMany { what, limit } => return (TOO_MANY, vec![limit.to_string(), (*what).to_string()]),
+            StoreError::Io(error) => return ("{}", vec![error.to_string()]),
+        };
+        (words, Vec::new())
+    }
+}
+
+const LACKS_RIGHT: &str = "this account lacks the right \"{}\"";
+const BEYOND_END: &str = "only {} bytes are there";
+const INTERRUPTED: &str = "an upload that was to replace it broke off after {} bytes: \
+                           send it anew, or go on with REST {} and STOR";
+const TOO_MANY: &str = "more than {} {}";
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (words, values) = self.words();
+        let mut values = values.iter();
+        for (number, piece) in words.split("{}").enumerate() {
+            if number > 0 {
+                f.write_str(values.next().map_or("", String::as_str))?;
+            }
+            f.write_str(piece)?;
+        }
+        Ok(())
     }
 }
 

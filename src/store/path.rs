@@ -29,10 +29,18 @@ pub enum PathError {
 
 impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+impl PathError {
+    /// The reason, as a phrase without values.
+    pub fn words(self) -> &'static str {
+        const { assert!(MAX_COMPONENT == 255 && MAX_PATH == 4096, "the phrases name these numbers") };
         match self {
-            PathError::Nul => f.write_str("the name contains a NUL byte"),
-            PathError::ComponentTooLong => write!(f, "the name is longer than {MAX_COMPONENT} bytes"),
-            PathError::TooLong => write!(f, "the path is longer than {MAX_PATH} bytes"),
+            PathError::Nul => "the name contains a NUL byte",
+            PathError::ComponentTooLong => "the name is longer than 255 bytes",
+            PathError::TooLong => "the path is longer than 4096 bytes",
         }
     }
 }

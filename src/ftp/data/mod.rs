@@ -6,13 +6,13 @@ mod expected;
 pub mod passive;
 pub mod pump;
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Origin, listen};
 
+use super::wire::phrase::{Text, phrase};
 use passive::{Absence, Expectation};
 
 /// How the client wants its next data connection.
@@ -68,23 +68,25 @@ impl Plan {
     }
 }
 
-impl fmt::Display for NoConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NoConnection {
+    /// The reason, without a full stop.
+    pub fn words(&self) -> Text {
         match self {
-            NoConnection::NotAsked => f.write_str("No data connection: send PASV, EPSV, PORT or EPRT first"),
+            NoConnection::NotAsked => phrase!("No data connection: send PASV, EPSV, PORT or EPRT first"),
             NoConnection::NotSeen { absence: absence @ Absence::TakenBack(_), .. } => {
-                write!(f, "No data connection: {absence}")
+                phrase!("No data connection: {}", absence.words())
             }
-            NoConnection::NotSeen { client, waited, absence } => write!(
-                f,
-                "No data connection: nothing came from {client} within {}; {absence}",
-                humantime::format_duration(*waited)
+            NoConnection::NotSeen { client, waited, absence } => phrase!(
+                "No data connection: nothing came from {} within {}; {}",
+                *client,
+                humantime::format_duration(*waited).to_string(),
+                absence.words()
             ),
             NoConnection::Unreachable(to, e) if e.kind() == std::io::ErrorKind::TimedOut => {
-                write!(f, "No data connection: {to} did not answer; is the client behind a firewall? Try passive mode")
+                phrase!("No data connection: {} did not answer; is the client behind a firewall? Try passive mode", *to)
             }
             NoConnection::Unreachable(to, e) => {
-                write!(f, "No data connection: {to} cannot be reached: {e}; try passive mode")
+                phrase!("No data connection: {} cannot be reached: {}; try passive mode", *to, e)
             }
         }
     }

@@ -5,16 +5,17 @@
 //! thousand idle `PASV` cost ten thousand small entries, and one published port serves any number of clients. Knows no
 //! FTP replies and no files; who may have which port when is `expected.rs`'s.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 
 use event_listener::Event;
 use gftp_plugin::rt::{self, Listener, Receiver, Sender, Socket, channel};
 use gftp_plugin::{Origin, listen};
 
+use super::super::wire::phrase::{Text, phrase};
 use super::expected::{EXPECTED_FOR, Expected, Pair, QUARANTINE, Vacancy};
 
 /// Listeners at most for each address that the server listens on. Each serves every client address once at a time, so
@@ -292,32 +293,37 @@ impl Drop for Expectation {
     }
 }
 
-impl fmt::Display for NoPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NoPort {
+    /// The reason, without a full stop.
+    pub fn words(&self) -> Text {
         match self {
-            NoPort::AllTaken(ports) => write!(
-                f,
-                "All {ports} passive ports wait for connections from your address already; try again in a moment"
+            NoPort::AllTaken(ports) => phrase!(
+                "All {} passive ports wait for connections from your address already; try again in a moment",
+                *ports
             ),
-            NoPort::CannotListen(e) => write!(f, "Cannot listen for data connections: {e}"),
+            NoPort::CannotListen(e) => phrase!("Cannot listen for data connections: {}", e),
         }
     }
 }
 
-impl fmt::Display for Absence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Absence {
+    /// The reason, without a full stop.
+    pub fn words(self) -> Text {
         match self {
+            Absence::NotSeen { port, told, came: 0 } => phrase!(
+                "port {} was told to clients {} times and 0 connections came: \
+                 is the port published and open in the firewall, is --passive-address right?",
+                port,
+                told
+            ),
             Absence::NotSeen { port, told, came } => {
-                write!(f, "port {port} was told to clients {told} times and {came} connections came")?;
-                if *came == 0 {
-                    write!(f, ": is the port published and open in the firewall, is --passive-address right?")?;
-                }
-                Ok(())
+                phrase!("port {} was told to clients {} times and {} connections came", port, told, came)
             }
-            Absence::TakenBack(port) => {
-                let held = EXPECTED_FOR.as_secs();
-                write!(f, "port {port} was held for you for {held} s, then given to others: send PASV again")
-            }
+            Absence::TakenBack(port) => phrase!(
+                "port {} was held for you for {} s, then given to others: send PASV again",
+                port,
+                EXPECTED_FOR.as_secs()
+            ),
         }
     }
 }

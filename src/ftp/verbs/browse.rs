@@ -6,6 +6,7 @@ use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::Plan;
 use super::super::session::{Representation, Session, Who};
 use super::super::wire::flags;
+use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::printable::printable;
 use super::super::wire::reply::{Reply, quote};
 use super::super::wire::time::format_time;
@@ -30,16 +31,14 @@ pub async fn cdup(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 
 async fn enter(session: &mut Session, path: VirtualPath) -> Outcome {
     session.store(&path, |view, path| view.enter(path)).await?;
-    let text = [b"Now in ", path.absolute().as_slice(), b"."].concat();
+    let text = phrase!("Now in {}.", path.absolute());
     session.directory = path;
     Answer::say(250, text)
 }
 
 /// PWD (RFC 959 Appendix II).
 pub async fn pwd(session: &mut Session, _: Option<&[u8]>) -> Outcome {
-    let mut text = quote(&session.directory.absolute());
-    text.extend_from_slice(b" is the working directory.");
-    Answer::say(257, text)
+    Answer::say(257, phrase!("{} is the working directory.", quote(&session.directory.absolute())))
 }
 
 /// LIST: in the form of `ls -l`, flags and all.
@@ -98,7 +97,7 @@ async fn send(
             Ok(shape.bare().single(&name, &entry))
         })
         .await?;
-    Ok(listing(path, "listing", lines))
+    Ok(listing(path, lines))
 }
 
 /// MLSD: always a directory (501 otherwise, RFC 3659 §7.2.1), always all of it.
@@ -111,11 +110,11 @@ pub async fn mlsd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let made = gftp_plugin::rt::unblock(move || lines(view.list(&asked, selection)?, shape)).await;
     let lines = made.map_err(|e| match e {
         StoreError::NotDirectory => {
-            Refusal::say(501, [path.absolute().as_slice(), b": not a directory; MLST tells of one file."].concat())
+            Refusal::say(501, phrase!("{}: not a directory; MLST tells of one file.", path.absolute()))
         }
         e => Refusal::about(&path, e),
     })?;
-    Ok(listing(path, "listing", lines))
+    Ok(listing(path, lines))
 }
 
 /// MLST: the facts are between the lines of the reply, the name is the whole path (RFC 3659 §7.2).
@@ -124,7 +123,7 @@ pub async fn mlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let entry = session.store(&path, |view, path| view.entry(path)).await?;
     let mut line = Vec::new();
     facts_line(&entry, session.facts, session.view()?.rights(), &path.absolute(), &mut line);
-    Ok(Answer::Reply(Reply::multi(250, "Here it is:", vec![line], "End.")))
+    Ok(Answer::Reply(Reply::multi(250, phrase!("Here it is:"), vec![line.into()], phrase!("End."))))
 }
 
 /// SIZE: what RETR would send, in the TYPE that is set (RFC 3659 §4). Where there is no such file but an upload that
@@ -134,10 +133,10 @@ pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let text = session.representation == Representation::Ascii;
     let size = session.store(&path, move |view, path| size_of(view, path, text)).await?;
     match size {
-        Some(size) => Answer::say(213, size.to_string()),
+        Some(size) => Answer::say(213, size.into()),
         None => {
             let limit = LARGEST_COUNTED >> 20;
-            Err(Refusal::say(550, format!("Larger than {limit} MiB, too large to count in TYPE A; use TYPE I.")))
+            Err(Refusal::say(550, phrase!("Larger than {} MiB, too large to count in TYPE A; use TYPE I.", limit)))
         }
     }
 }
@@ -161,7 +160,7 @@ fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<u64>, S
 pub async fn mdtm(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let entry = session.store(&path, |view, path| view.entry(path)).await?;
-    Answer::say(213, format_time(seconds(entry.modified)).to_vec())
+    Answer::say(213, format_time(seconds(entry.modified)).to_vec().into())
 }
 
 /// STAT without a path tells of the session, with one it is LIST over the control connection. During a transfer the
@@ -169,7 +168,7 @@ pub async fn mdtm(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 pub async fn stat(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let Some(argument) = argument else { return status(session) };
     if !session.is_in() {
-        return Err(Refusal::say(530, "Log in with USER and PASS first."));
+        return Err(Refusal::say(530, phrase!("Log in with USER and PASS first.")));
     }
     let (flags, typed) = flags::split(Some(argument));
     let path = session.path(typed.unwrap_or_default())?;
@@ -183,10 +182,10 @@ pub async fn stat(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             }
         })
         .await?;
-    let first = [b"Status of ", path.absolute().as_slice(), b":"].concat();
+    let first = phrase!("Status of {}:", path.absolute());
     let lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec());
-    let lines: Vec<Vec<u8>> = lines.filter(|line| !line.is_empty()).collect();
-    let last = if text.len() >= LARGEST_STAT { "There is more: use LIST." } else { "End of status." };
+    let lines = lines.filter(|line| !line.is_empty()).map(Text::from).collect();
+    let last = if text.len() >= LARGEST_STAT { phrase!("There is more: use LIST.") } else { phrase!("End of status.") };
     Ok(Answer::Reply(Reply::multi(kind, first, lines, last)))
 }
 
@@ -205,27 +204,27 @@ fn gather(mut listing: Listing, mut shape: Shape) -> Result<Vec<u8>, StoreError>
 fn status(session: &Session) -> Outcome {
     let Session { origin, plan, restart, .. } = session;
     let who = match &session.who {
-        Who::Stranger => "Nobody has logged in".to_string(),
-        Who::Named(name) => format!("Waiting for the password of {}", printable(name)),
-        Who::In(name, _) => format!("Logged in as {}", printable(name)),
+        Who::Stranger => phrase!("Nobody has logged in"),
+        Who::Named(name) => phrase!("Waiting for the password of {}", printable(name)),
+        Who::In(name, _) => phrase!("Logged in as {}", printable(name)),
     };
     let kind = match session.representation {
         Representation::Ascii => "ASCII, form: Nonprint",
         Representation::Image => "Image",
     };
     let data = match plan {
-        Plan::Unset => "No data connection is prepared".to_string(),
-        Plan::Passive(expectation) => format!("Waiting for your data connection to port {}", expectation.port()),
-        Plan::Active(to) => format!("Data will go to {to}"),
+        Plan::Unset => phrase!("No data connection is prepared"),
+        Plan::Passive(expectation) => phrase!("Waiting for your data connection to port {}", expectation.port()),
+        Plan::Active(to) => phrase!("Data will go to {}", *to),
     };
     let lines = vec![
-        format!("gftp {}, session {}", env!("CARGO_PKG_VERSION"), origin.id),
-        format!("Connected from {}", origin.peer),
+        phrase!("gftp {}, session {}", env!("CARGO_PKG_VERSION"), origin.id),
+        phrase!("Connected from {}", origin.peer),
         who,
-        format!("Type: {kind}; structure: File; mode: Stream; restart at: {restart}"),
+        phrase!("Type: {}; structure: File; mode: Stream; restart at: {}", kind, *restart),
         data,
     ];
-    Ok(Answer::Reply(Reply::multi(211, "Status:", lines, "End of status.")))
+    Ok(Answer::Reply(Reply::multi(211, phrase!("Status:"), lines, phrase!("End of status."))))
 }
 
 fn now() -> i64 {

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::Session;
+use super::super::wire::phrase::phrase;
 use super::super::wire::reply::quote;
 use super::super::wire::time::parse_time;
 
@@ -11,23 +12,21 @@ use super::super::wire::time::parse_time;
 pub async fn dele(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     session.store(&path, |view, path| view.delete(path)).await?;
-    Answer::say(250, "Deleted.")
+    Answer::say(250, phrase!("Deleted."))
 }
 
 /// RMD.
 pub async fn rmd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     session.store(&path, |view, path| view.remove_directory(path)).await?;
-    Answer::say(250, "Directory removed.")
+    Answer::say(250, phrase!("Directory removed."))
 }
 
 /// MKD: the reply holds the name, absolute and quoted (RFC 959 Appendix II).
 pub async fn mkd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     session.store(&path, |view, path| view.make_directory(path)).await?;
-    let mut text = quote(&path.absolute());
-    text.extend_from_slice(b" created.");
-    Answer::say(257, text)
+    Answer::say(257, phrase!("{} created.", quote(&path.absolute())))
 }
 
 /// RNFR.
@@ -35,17 +34,17 @@ pub async fn rnfr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     session.store(&path, |view, path| view.exists_for_rename(path)).await?;
     session.renaming = Some(path);
-    Answer::say(350, "Now RNTO with the new name.")
+    Answer::say(350, phrase!("Now RNTO with the new name."))
 }
 
 /// RNTO.
 pub async fn rnto(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let Some(from) = session.renaming.take() else {
-        return Err(Refusal::say(503, "Send RNFR first, and RNTO right after it."));
+        return Err(Refusal::say(503, phrase!("Send RNFR first, and RNTO right after it.")));
     };
     let to = session.path(argument.unwrap_or_default())?;
     session.store(&to, move |view, to| view.rename(&from, to)).await?;
-    Answer::say(250, "Renamed.")
+    Answer::say(250, phrase!("Renamed."))
 }
 
 /// MFMT: `MFMT YYYYMMDDHHMMSS path`.
@@ -54,14 +53,12 @@ pub async fn mfmt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let space = argument.iter().position(|&byte| byte == b' ').unwrap_or(argument.len());
     let (stamp, rest) = argument.split_at(space);
     let (Some(time), [b' ', name @ ..]) = (parse_time(stamp), rest) else {
-        return Err(Refusal::say(501, "Use: MFMT YYYYMMDDHHMMSS <path>, in UTC."));
+        return Err(Refusal::say(501, phrase!("Use: MFMT YYYYMMDDHHMMSS <path>, in UTC.")));
     };
-    let time = moment(time).ok_or_else(|| Refusal::say(504, "Times before 1970 cannot be set."))?;
+    let time = moment(time).ok_or_else(|| Refusal::say(504, phrase!("Times before 1970 cannot be set.")))?;
     let path = session.path(name)?;
     session.store(&path, move |view, path| view.set_modified(path, time)).await?;
-    let mut text = [b"Modify=", stamp, b"; "].concat();
-    text.extend_from_slice(name);
-    Answer::say(213, text)
+    Answer::say(213, [b"Modify=", stamp, b"; ", name].concat().into())
 }
 
 /// A time value as the store takes it; None before 1970, which few file systems hold.

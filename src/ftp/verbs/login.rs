@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::{Session, Who};
+use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
 use crate::accounts::Password;
 use crate::store::VirtualPath;
@@ -21,18 +22,18 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     session.directory = VirtualPath::root();
     session.who = Who::Named(name.to_vec());
     if is_anonymous(name) && session.shared.accounts.anonymous().is_some() {
-        return Answer::say(331, "Anonymous visitor: any password will do.");
+        return Answer::say(331, phrase!("Anonymous visitor: any password will do."));
     }
     // The same for names that exist and names that do not.
-    Answer::say(331, "Password, please.")
+    Answer::say(331, phrase!("Password, please."))
 }
 
 /// PASS: the only place where a session becomes somebody.
 pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let name = match &session.who {
         Who::Named(name) => name.clone(),
-        Who::Stranger => return Err(Refusal::say(503, "Send USER first.")),
-        Who::In(..) => return Err(Refusal::say(503, "You are logged in already; USER begins again.")),
+        Who::Stranger => return Err(Refusal::say(503, phrase!("Send USER first."))),
+        Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
     let anonymous = session.shared.accounts.anonymous().filter(|_| is_anonymous(&name));
     let rights = match anonymous {
@@ -43,30 +44,30 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if let Some(rights) = rights {
         session.let_in(name, rights);
         log::info!("session {id}: {} from {from} logged in", session.name());
-        return Answer::say(230, "Logged in.");
+        return Answer::say(230, phrase!("Logged in."));
     }
     session.failures += 1;
     let failures = session.failures;
     log::warn!("session {id}: {} from {from} failed to log in ({failures} of {MOST_FAILURES})", session.name());
     session.who = Who::Stranger;
     if failures >= MOST_FAILURES {
-        return Ok(Answer::Goodbye(Reply::new(421, "Too many wrong passwords; closing.")));
+        return Ok(Answer::Goodbye(Reply::new(421, phrase!("Too many wrong passwords; closing."))));
     }
-    Err(Refusal::say(530, "Login incorrect."))
+    Err(Refusal::say(530, phrase!("Login incorrect.")))
 }
 
 /// ACCT: no command here needs an account (RFC 959 §4.1.1 has 202 for that).
 pub async fn acct(_: &mut Session, _: Option<&[u8]>) -> Outcome {
-    Answer::say(202, "No account is needed here.")
+    Answer::say(202, phrase!("No account is needed here."))
 }
 
 /// REIN.
 pub async fn rein(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     session.reset();
-    Answer::say(220, "Ready for a new user.")
+    Answer::say(220, phrase!("Ready for a new user."))
 }
 
 /// QUIT.
 pub async fn quit(_: &mut Session, _: Option<&[u8]>) -> Outcome {
-    Ok(Answer::Goodbye(Reply::new(221, "Goodbye.")))
+    Ok(Answer::Goodbye(Reply::new(221, phrase!("Goodbye."))))
 }

@@ -13,17 +13,18 @@ mod transfer;
 use super::answer::{Outcome, Refusal};
 use super::session::Session;
 use super::wire::command::{Command, Malformed};
+use super::wire::phrase::phrase;
 use super::wire::printable::printable;
 use table::{Argument, When};
 
 /// What `line` comes to.
 pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     let Command { verb: name, argument } = Command::parse(line).map_err(|malformed| match malformed {
-        Malformed::Empty => Refusal::say(500, "Empty line; send a command, or HELP for a list."),
-        Malformed::BadVerb => Refusal::say(500, "That is no FTP command; send HELP for a list."),
+        Malformed::Empty => Refusal::say(500, phrase!("Empty line; send a command, or HELP for a list.")),
+        Malformed::BadVerb => Refusal::say(500, phrase!("That is no FTP command; send HELP for a list.")),
     })?;
     let Some(verb) = table::find(name.as_str()) else {
-        return Err(Refusal::say(500, format!("{name} is not known here; send HELP for a list.")));
+        return Err(Refusal::say(500, phrase!("{} is not known here; send HELP for a list.", name.to_string())));
     };
     log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));
 
@@ -31,10 +32,10 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
     let outcome = match (verb.argument, argument) {
         _ if verb.when == When::LoggedIn && !session.is_in() => {
-            Err(Refusal::say(530, "Log in with USER and PASS first."))
+            Err(Refusal::say(530, phrase!("Log in with USER and PASS first.")))
         }
-        (Argument::Required(_), None) => Err(Refusal::say(501, format!("Use: {}.", verb.usage()))),
-        (Argument::None, Some(_)) => Err(Refusal::say(501, format!("{} takes no argument.", verb.name))),
+        (Argument::Required(_), None) => Err(Refusal::say(501, phrase!("Use: {}.", verb.usage()))),
+        (Argument::None, Some(_)) => Err(Refusal::say(501, phrase!("{} takes no argument.", verb.name))),
         _ => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
             session.restart = if verb.takes_restart { restart } else { 0 };
@@ -44,7 +45,7 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     if let (true, Err(Refusal(reply))) = (verb.logged, &outcome) {
         // Nobody could help a user who "cannot upload" if the log had nothing of it.
         let (id, from) = (session.origin.id, session.origin.peer);
-        let (who, code, text) = (session.name(), reply.code(), printable(reply.text()));
+        let (who, code, text) = (session.name(), reply.code(), printable(&reply.text().english()).to_string());
         log::info!("session {id}: {who} from {from} was refused {}: {code} {text}", verb.name);
     }
     outcome

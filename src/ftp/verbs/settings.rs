@@ -3,6 +3,7 @@
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::{Representation, Session};
 use super::super::wire::facts::Facts;
+use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::printable::printable;
 use super::super::wire::reply::Reply;
 use super::table::{MORE_FEATURES, VERBS, find};
@@ -13,38 +14,40 @@ pub async fn kind(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     session.representation = match wanted.as_slice() {
         b"A" | b"A N" => Representation::Ascii,
         b"I" | b"L 8" => Representation::Image,
-        b"A T" | b"A C" => return Err(Refusal::say(504, "Of text formats only A N (no print control) is done.")),
-        [b'E', ..] => return Err(Refusal::say(504, "EBCDIC is not done; use TYPE A or TYPE I.")),
-        [b'L', b' ', ..] => return Err(Refusal::say(504, "Bytes have 8 bits here; use TYPE L 8 or TYPE I.")),
-        _ => return Err(Refusal::say(501, "Use: TYPE A, TYPE A N, TYPE I or TYPE L 8.")),
+        b"A T" | b"A C" => {
+            return Err(Refusal::say(504, phrase!("Of text formats only A N (no print control) is done.")));
+        }
+        [b'E', ..] => return Err(Refusal::say(504, phrase!("EBCDIC is not done; use TYPE A or TYPE I."))),
+        [b'L', b' ', ..] => return Err(Refusal::say(504, phrase!("Bytes have 8 bits here; use TYPE L 8 or TYPE I."))),
+        _ => return Err(Refusal::say(501, phrase!("Use: TYPE A, TYPE A N, TYPE I or TYPE L 8."))),
     };
     match session.representation {
-        Representation::Ascii => Answer::say(200, "Type A: text, lines end in CRLF."),
-        Representation::Image => Answer::say(200, "Type I: bytes as they are."),
+        Representation::Ascii => Answer::say(200, phrase!("Type A: text, lines end in CRLF.")),
+        Representation::Image => Answer::say(200, phrase!("Type I: bytes as they are.")),
     }
 }
 
 /// STRU.
 pub async fn stru(_: &mut Session, argument: Option<&[u8]>) -> Outcome {
     match argument.unwrap_or_default().to_ascii_uppercase().as_slice() {
-        b"F" => Answer::say(200, "Structure F."),
-        b"R" | b"P" => Err(Refusal::say(504, "Only STRU F (files without records) is done.")),
-        _ => Err(Refusal::say(501, "Use: STRU F.")),
+        b"F" => Answer::say(200, phrase!("Structure F.")),
+        b"R" | b"P" => Err(Refusal::say(504, phrase!("Only STRU F (files without records) is done."))),
+        _ => Err(Refusal::say(501, phrase!("Use: STRU F."))),
     }
 }
 
 /// MODE.
 pub async fn mode(_: &mut Session, argument: Option<&[u8]>) -> Outcome {
     match argument.unwrap_or_default().to_ascii_uppercase().as_slice() {
-        b"S" => Answer::say(200, "Mode S."),
-        b"B" | b"C" | b"Z" => Err(Refusal::say(504, "Only MODE S (stream) is done.")),
-        _ => Err(Refusal::say(501, "Use: MODE S.")),
+        b"S" => Answer::say(200, phrase!("Mode S.")),
+        b"B" | b"C" | b"Z" => Err(Refusal::say(504, phrase!("Only MODE S (stream) is done."))),
+        _ => Err(Refusal::say(501, phrase!("Use: MODE S."))),
     }
 }
 
 /// SMNT: there is one tree.
 pub async fn smnt(_: &mut Session, _: Option<&[u8]>) -> Outcome {
-    Err(Refusal::say(502, "There is nothing to mount here."))
+    Err(Refusal::say(502, phrase!("There is nothing to mount here.")))
 }
 
 /// OPTS (RFC 2389 §4).
@@ -56,17 +59,17 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     match verb.as_slice() {
         b"UTF8" | b"UTF-8" => match options.to_ascii_uppercase().as_slice() {
             // Names are bytes here and always have been UTF-8 where they were UTF-8 on disk; there is nothing to do.
-            b"" | b"ON" | b"NLST" => Answer::say(200, "Names are UTF-8."),
-            b"OFF" => Answer::say(200, "Names are sent as they are on disk, either way."),
-            _ => Err(Refusal::say(501, "Use: OPTS UTF8 ON or OPTS UTF8 OFF.")),
+            b"" | b"ON" | b"NLST" => Answer::say(200, phrase!("Names are UTF-8.")),
+            b"OFF" => Answer::say(200, phrase!("Names are sent as they are on disk, either way.")),
+            _ => Err(Refusal::say(501, phrase!("Use: OPTS UTF8 ON or OPTS UTF8 OFF."))),
         },
         b"MLST" => {
             session.facts = Facts::choose(options);
-            Answer::say(200, session.facts.answer())
+            Answer::say(200, session.facts.answer().into())
         }
         _ => match find(&String::from_utf8_lossy(&verb)) {
-            Some(_) => Err(Refusal::say(501, format!("{} has no options.", printable(&verb)))),
-            None => Err(Refusal::say(501, format!("{} is not known here.", printable(&verb)))),
+            Some(_) => Err(Refusal::say(501, phrase!("{} has no options.", printable(&verb)))),
+            None => Err(Refusal::say(501, phrase!("{} is not known here.", printable(&verb)))),
         },
     }
 }
@@ -74,7 +77,7 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 /// CLNT.
 pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     log::info!("session {}: the client is {}", session.origin.id, printable(argument.unwrap_or_default()));
-    Answer::say(200, "Noted.")
+    Answer::say(200, phrase!("Noted."))
 }
 
 /// FEAT (RFC 2389 §3).
@@ -84,7 +87,8 @@ pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     // RFC 3659 §7.8: the facts chosen now are starred.
     lines.push(session.facts.feat());
     lines.sort();
-    Ok(Answer::Reply(Reply::multi(211, "Features:", lines, "End")))
+    let lines = lines.into_iter().map(Text::from).collect();
+    Ok(Answer::Reply(Reply::multi(211, phrase!("Features:"), lines, phrase!("End"))))
 }
 
 /// HELP.
@@ -93,8 +97,9 @@ pub async fn help(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         /// Names on one line: eight of up to eight letters stay well within a terminal.
         const PER_LINE: usize = 8;
         let names: Vec<_> = VERBS.iter().map(|verb| format!("{:<5}", verb.name)).collect();
-        let lines: Vec<_> = names.chunks(PER_LINE).map(|line| line.concat().trim_end().to_string()).collect();
-        return Ok(Answer::Reply(Reply::multi(214, "These commands are known:", lines, "HELP <verb> says more.")));
+        let lines = names.chunks(PER_LINE).map(|line| line.concat().trim_end().to_string().into()).collect();
+        let (first, last) = (phrase!("These commands are known:"), phrase!("HELP <verb> says more."));
+        return Ok(Answer::Reply(Reply::multi(214, first, lines, last)));
     };
     let name = argument.to_ascii_uppercase();
     if let Some(words) = name.strip_prefix(b"SITE")
@@ -103,17 +108,19 @@ pub async fn help(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         return super::site::site(session, Some(b"HELP")).await;
     }
     match find(&String::from_utf8_lossy(&name)) {
-        Some(verb) => Answer::say(214, format!("{}: {} ({}).", verb.usage(), verb.help, verb.rfc)),
-        None => Err(Refusal::say(502, format!("{} is not known here.", printable(&name)))),
+        Some(verb) => {
+            Answer::say(214, phrase!("{}: {} ({}).", verb.usage(), Text::phrase(verb.help, Vec::new()), verb.rfc))
+        }
+        None => Err(Refusal::say(502, phrase!("{} is not known here.", printable(&name)))),
     }
 }
 
 /// SYST: clients take it for the form of LIST.
 pub async fn syst(_: &mut Session, _: Option<&[u8]>) -> Outcome {
-    Answer::say(215, "UNIX Type: L8")
+    Answer::say(215, "UNIX Type: L8".into())
 }
 
 /// NOOP.
 pub async fn noop(_: &mut Session, _: Option<&[u8]>) -> Outcome {
-    Answer::say(200, "Still here.")
+    Answer::say(200, phrase!("Still here."))
 }

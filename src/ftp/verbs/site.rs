@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::Session;
+use super::super::wire::phrase::phrase;
 use super::super::wire::printable::printable;
 use super::super::wire::reply::Reply;
 
@@ -15,12 +16,12 @@ pub async fn site(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     match word.to_ascii_uppercase().as_slice() {
         b"HELP" => Ok(Answer::Reply(Reply::multi(
             214,
-            "SITE commands:",
-            vec!["CHMOD <mode> <path>: set permissions, as 644", "HELP: this list"],
-            "End of SITE commands.",
+            phrase!("SITE commands:"),
+            vec![phrase!("CHMOD <mode> <path>: set permissions, as 644"), phrase!("HELP: this list")],
+            phrase!("End of SITE commands."),
         ))),
         b"CHMOD" => chmod(session, rest).await,
-        _ => Err(Refusal::say(504, format!("SITE {} is not known here; SITE HELP lists what is.", printable(word)))),
+        _ => Err(Refusal::say(504, phrase!("SITE {} is not known here; SITE HELP lists what is.", printable(word)))),
     }
 }
 
@@ -30,11 +31,11 @@ async fn chmod(session: &mut Session, argument: &[u8]) -> Outcome {
     let octal = digits.len() <= MOST_MODE_DIGITS && digits.iter().all(|digit| matches!(digit, b'0'..=b'7'));
     let mode = std::str::from_utf8(digits).ok().filter(|_| octal).and_then(|text| u32::from_str_radix(text, 8).ok());
     let (Some(mode), false) = (mode, name.is_empty()) else {
-        return Err(Refusal::say(501, "Use: SITE CHMOD <mode> <path>, the mode as in 644."));
+        return Err(Refusal::say(501, phrase!("Use: SITE CHMOD <mode> <path>, the mode as in 644.")));
     };
     let path = session.path(name)?;
     session.store(&path, move |view, path| view.set_permissions(path, mode)).await?;
-    Answer::say(200, "Permissions set.")
+    Answer::say(200, phrase!("Permissions set."))
 }
 
 /// The first word, and what is behind the one space after it.

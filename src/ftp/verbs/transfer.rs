@@ -10,6 +10,7 @@ use super::super::data::passive::Expectation;
 use super::super::data::pump::{Road, TEXT_PIECE};
 use super::super::session::{Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
+use super::super::wire::phrase::{Text, phrase};
 use crate::store::{How, StoreError, Upload, VirtualPath};
 
 /// Ports below this belong to services that a data connection must not be made to speak to (RFC 2577 §3).
@@ -21,10 +22,10 @@ const MOST_DIGITS: usize = 20;
 pub async fn pasv(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     only_epsv(session)?;
     let Some(address) = session.shared.passive.announced(&session.origin) else {
-        return Err(Refusal::say(425, "PASV is for IPv4; you came over IPv6, use EPSV."));
+        return Err(Refusal::say(425, phrase!("PASV is for IPv4; you came over IPv6, use EPSV.")));
     };
     let port = expect(session).await?;
-    Answer::say(227, pasv_text(SocketAddrV4::new(address, port)))
+    Answer::say(227, pasv_text(SocketAddrV4::new(address, port)).into())
 }
 
 /// EPSV (RFC 2428 §3): the data connection has the family of the control connection.
@@ -33,25 +34,25 @@ pub async fn epsv(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     match (request, session.origin.local.ip()) {
         (EpsvRequest::All, _) => {
             session.only_epsv = true;
-            return Answer::say(200, "EPSV ALL: no other way to make data connections from now on.");
+            return Answer::say(200, phrase!("EPSV ALL: no other way to make data connections from now on."));
         }
         (EpsvRequest::V6, IpAddr::V4(_)) => {
-            return Err(Refusal::say(522, "You came over IPv4: use EPSV or EPSV 1 (1)."));
+            return Err(Refusal::say(522, phrase!("You came over IPv4: use EPSV or EPSV 1 (1).")));
         }
         (EpsvRequest::V4, IpAddr::V6(_)) => {
-            return Err(Refusal::say(522, "You came over IPv6: use EPSV or EPSV 2 (2)."));
+            return Err(Refusal::say(522, phrase!("You came over IPv6: use EPSV or EPSV 2 (2).")));
         }
         _ => {}
     }
     let port = expect(session).await?;
-    Answer::say(229, epsv_text(port))
+    Answer::say(229, epsv_text(port).into())
 }
 
 /// The port for the client to come to. What was planned before is off.
 async fn expect(session: &mut Session) -> Result<u16, Refusal> {
     session.plan = Plan::Unset;
     let expectation: Result<Expectation, _> = session.shared.passive.expect(&session.origin).await;
-    let expectation = expectation.map_err(|e| Refusal::say(425, format!("{e}.")))?;
+    let expectation = expectation.map_err(|e| Refusal::say(425, phrase!("{}.", e.words())))?;
     let port = expectation.port();
     session.plan = Plan::Passive(expectation);
     Ok(port)
@@ -78,25 +79,25 @@ fn active(session: &mut Session, address: SocketAddr) -> Outcome {
     if ip != session.origin.peer.ip() {
         let (id, peer) = (session.origin.id, session.origin.peer);
         log::warn!("session {id}: {peer} asked for a data connection to {address}: refused");
-        return Err(Refusal::say(504, format!("Data goes to your own address only, {}; or use PASV.", peer.ip())));
+        return Err(Refusal::say(504, phrase!("Data goes to your own address only, {}; or use PASV.", peer.ip())));
     }
     if address.port() < FIRST_PORT {
-        return Err(Refusal::say(504, "Data goes to ports from 1024 on only."));
+        return Err(Refusal::say(504, phrase!("Data goes to ports from 1024 on only.")));
     }
     session.plan = Plan::Active(SocketAddr::new(ip, address.port()));
-    Answer::say(200, "Data will go there.")
+    Answer::say(200, phrase!("Data will go there."))
 }
 
 fn only_epsv(session: &Session) -> Result<(), Refusal> {
     match session.only_epsv {
-        true => Err(Refusal::say(503, "You sent EPSV ALL: only EPSV from now on.")),
+        true => Err(Refusal::say(503, phrase!("You sent EPSV ALL: only EPSV from now on."))),
         false => Ok(()),
     }
 }
 
 fn bad_address(error: BadAddress) -> Refusal {
     let code = if matches!(error, BadAddress::UnknownProtocol) { 522 } else { 501 };
-    Refusal::say(code, format!("{error}."))
+    Refusal::say(code, phrase!("{}.", error.words()))
 }
 
 /// RETR.
@@ -165,7 +166,7 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
     });
     let (upload, decoder) = opened.await?;
     let opening = match unique {
-        true => [b"FILE: ".as_slice(), &upload.name()].concat(),
+        true => [b"FILE: ".as_slice(), &upload.name()].concat().into(),
         false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
     };
     let road = if text { Road::ReceiveText(upload, decoder) } else { Road::Receive(upload) };
@@ -229,20 +230,18 @@ pub fn text_size(reading: &crate::store::Reading) -> std::io::Result<u64> {
     }
 }
 
-fn opening(how: &str, path: &VirtualPath, size: Option<u64>) -> Vec<u8> {
-    let mut text = format!("Opening {how} mode data connection for ").into_bytes();
-    text.extend_from_slice(&path.absolute());
-    if let Some(size) = size {
-        text.extend_from_slice(format!(" ({size} bytes)").as_bytes());
+fn opening(how: &'static str, path: &VirtualPath, size: Option<u64>) -> Text {
+    let path = path.absolute();
+    match size {
+        Some(size) => phrase!("Opening {} mode data connection for {} ({} bytes).", how, path, size),
+        None => phrase!("Opening {} mode data connection for {}.", how, path),
     }
-    text.push(b'.');
-    text
 }
 
 fn transfer(
     done: &'static str,
     path: VirtualPath,
-    opening: Vec<u8>,
+    opening: Text,
     unique: bool,
     road: Road,
     announced: Option<u64>,
@@ -256,23 +255,23 @@ pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let mut words = argument.unwrap_or_default().split(|&byte| byte == b' ');
     // "ALLO 100 R 10" tells of records, which a stream of bytes does not have.
     session.announced = match words.next().map(decimal) {
-        Some(None) if argument.is_some() => return Err(Refusal::say(501, "Use: ALLO <bytes>, a number.")),
+        Some(None) if argument.is_some() => return Err(Refusal::say(501, phrase!("Use: ALLO <bytes>, a number."))),
         size => size.flatten(),
     };
-    Answer::say(200, "Noted.")
+    Answer::say(200, phrase!("Noted."))
 }
 
 /// REST (RFC 3659 §5).
 pub async fn rest(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let Some(offset) = decimal(argument.unwrap_or_default()) else {
-        return Err(Refusal::say(501, "Use: REST <offset>, a number of bytes."));
+        return Err(Refusal::say(501, phrase!("Use: REST <offset>, a number of bytes.")));
     };
     // The kernel's file offsets are signed.
     if i64::try_from(offset).is_err() {
-        return Err(Refusal::say(501, "No file is that large."));
+        return Err(Refusal::say(501, phrase!("No file is that large.")));
     }
     session.restart = offset;
-    Answer::say(350, format!("The next transfer begins at {offset}."))
+    Answer::say(350, phrase!("The next transfer begins at {}.", offset))
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -284,13 +283,12 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 /// here for the second reply (RFC 959 §4.1.3).
 pub async fn abor(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     session.plan = Plan::Unset;
-    Answer::say(226, "Nothing is being transferred.")
+    Answer::say(226, phrase!("Nothing is being transferred."))
 }
 
 /// For listings, which share the way transfers are made ready.
-pub fn listing(path: VirtualPath, what: &str, lines: super::super::data::pump::Lines) -> Answer {
-    let opening = format!("Here comes the {what}.").into_bytes();
-    transfer("listed", path, opening, false, Road::SendLines(lines), None)
+pub fn listing(path: VirtualPath, lines: super::super::data::pump::Lines) -> Answer {
+    transfer("listed", path, phrase!("Here comes the listing."), false, Road::SendLines(lines), None)
 }
 
 /// SIZE and REST in TYPE A read the file; this is how much they may read at most: about a second from memory, which

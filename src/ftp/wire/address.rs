@@ -1,9 +1,10 @@
 //! Addresses on the control connection: what PORT, EPRT and EPSV are given, what PASV and EPSV answer
 //! (RFC 959 §4.1.2, RFC 2428). Refuses to know which addresses a client may name: that is policy.
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::str::FromStr;
+
+use super::phrase::{Text, phrase};
 
 /// Why an address was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,16 +15,15 @@ pub enum BadAddress {
     UnknownProtocol,
 }
 
-impl fmt::Display for BadAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BadAddress::Syntax => "malformed address or port",
-            BadAddress::UnknownProtocol => "network protocol not supported, use (1,2)",
-        })
+impl BadAddress {
+    /// The reason.
+    pub fn words(self) -> Text {
+        match self {
+            BadAddress::Syntax => phrase!("malformed address or port"),
+            BadAddress::UnknownProtocol => phrase!("network protocol not supported, use (1,2)"),
+        }
     }
 }
-
-impl std::error::Error for BadAddress {}
 
 /// Digits of 255, the most that a field of PORT has.
 const MAX_BYTE_DIGITS: usize = 3;

@@ -1,41 +1,7 @@
 //! Replies as bytes (RFC 959 §4.2): whatever text goes in, exactly one reply comes out.
 //! Refuses to know which code fits which event.
 
-use std::borrow::Cow;
-
-/// The text of one line of a reply. Names travel in it, so it is bytes and may be no UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(Cow<'static, [u8]>);
-
-impl From<&'static str> for Text {
-    fn from(text: &'static str) -> Text {
-        Text(Cow::Borrowed(text.as_bytes()))
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Text {
-        Text(Cow::Owned(text.into_bytes()))
-    }
-}
-
-impl From<Vec<u8>> for Text {
-    fn from(text: Vec<u8>) -> Text {
-        Text(Cow::Owned(text))
-    }
-}
-
-impl From<&'static [u8]> for Text {
-    fn from(text: &'static [u8]) -> Text {
-        Text(Cow::Borrowed(text))
-    }
-}
-
-impl From<Cow<'static, [u8]>> for Text {
-    fn from(text: Cow<'static, [u8]>) -> Text {
-        Text(text)
-    }
-}
+use super::phrase::{Language, Text};
 
 /// What the server says: a code and one line, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +20,15 @@ struct Rest {
 
 impl Reply {
     /// A reply of one line. `code` has three digits.
-    pub fn new(code: u16, text: impl Into<Text>) -> Reply {
+    pub fn new(code: u16, text: Text) -> Reply {
         debug_assert!((100..1000).contains(&code));
-        Reply { code, first: text.into(), rest: None }
+        Reply { code, first: text, rest: None }
     }
 
     /// A reply of several lines: `first` and `last` carry the code, each of `middle` gets one leading space, as
     /// FEAT (RFC 2389 §3.2) and MLST (RFC 3659 §7.2) want it and so that none can look like the end.
-    pub fn multi<M: Into<Text>>(
-        code: u16,
-        first: impl Into<Text>,
-        middle: impl IntoIterator<Item = M>,
-        last: impl Into<Text>,
-    ) -> Reply {
-        let middle = middle.into_iter().map(Into::into).collect();
-        Reply { rest: Some(Rest { middle, last: last.into() }), ..Reply::new(code, first) }
+    pub fn multi(code: u16, first: Text, middle: Vec<Text>, last: Text) -> Reply {
+        Reply { rest: Some(Rest { middle, last }), ..Reply::new(code, first) }
     }
 
     /// The code.
@@ -76,27 +36,32 @@ impl Reply {
         self.code
     }
 
-    /// The text of the first line, as it was given.
-    pub fn text(&self) -> &[u8] {
-        &self.first.0
+    /// The text of the first line.
+    pub fn text(&self) -> &Text {
+        &self.first
     }
 
     /// Appends the reply as it is sent, with its line ends.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, language: Language, out: &mut Vec<u8>) {
+        let said = |text: &Text| {
+            let mut line = Vec::new();
+            text.say(language, &mut line);
+            line
+        };
         let Some(rest) = &self.rest else {
-            self.write_line(out, b' ', &self.first);
+            self.write_line(out, b' ', &said(&self.first));
             return;
         };
-        self.write_line(out, b'-', &self.first);
+        self.write_line(out, b'-', &said(&self.first));
         for text in &rest.middle {
             out.push(b' ');
-            push_text(out, text);
+            push_text(out, &said(text));
             out.extend_from_slice(b"\r\n");
         }
-        self.write_line(out, b' ', &rest.last);
+        self.write_line(out, b' ', &said(&rest.last));
     }
 
-    fn write_line(&self, out: &mut Vec<u8>, separator: u8, text: &Text) {
+    fn write_line(&self, out: &mut Vec<u8>, separator: u8, text: &[u8]) {
         for unit in [100, 10, 1] {
             out.push(b'0' + (self.code / unit % 10) as u8);
         }
@@ -108,9 +73,9 @@ impl Reply {
 
 /// Writes text so that it stays on its line: 0xFF doubled (RFC 854), CR as CR NUL (RFC 2640 §3.1). LF, VT and FF
 /// would move to another line and a NUL would change what CR means; they have no spelling, so they become `?`.
-fn push_text(out: &mut Vec<u8>, Text(text): &Text) {
+fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len());
-    for &byte in text.iter() {
+    for &byte in text {
         match byte {
             0xff => out.extend_from_slice(b"\xff\xff"),
             b'\r' => out.extend_from_slice(b"\r\0"),
@@ -141,7 +106,7 @@ mod tests {
 
     fn written(reply: &Reply) -> Vec<u8> {
         let mut out = Vec::new();
-        reply.write(&mut out);
+        reply.write(Language::English, &mut out);
         out
     }
 
@@ -155,16 +120,15 @@ mod tests {
             (250, b"a\r\n226 forged\x0b\x0c\0", b"250 a\r\0?226 forged???\r\n"),
         ];
         for (code, text, expected) in table {
-            assert_eq!(written(&Reply::new(*code, *text)), *expected);
+            assert_eq!(written(&Reply::new(*code, Text::plain(*text))), *expected);
         }
     }
 
     #[test]
     fn several_lines() {
-        let reply = Reply::multi(211, "Features:", ["UTF8".to_string(), "211 x".to_string()], "End");
+        let reply = Reply::multi(211, "Features:".into(), vec!["UTF8".into(), "211 x".into()], "End".into());
         assert_eq!(written(&reply), b"211-Features:\r\n UTF8\r\n 211 x\r\n211 End\r\n");
-        let none: [&'static str; 0] = [];
-        assert_eq!(written(&Reply::multi(214, "a", none, "b")), b"214-a\r\n214 b\r\n");
+        assert_eq!(written(&Reply::multi(214, "a".into(), vec![], "b".into())), b"214-a\r\n214 b\r\n");
     }
 
     #[test]
@@ -180,7 +144,8 @@ mod tests {
         /// Whatever the texts, a client that reads as RFC 959 §4.2 says sees as many lines as were given, and one reply.
         #[test]
         fn one_reply_comes_out(code in 100..600_u16, first: Vec<u8>, middle: Vec<Vec<u8>>, last: Vec<u8>) {
-            let out = written(&Reply::multi(code, first, middle.clone(), last));
+            let lines = middle.iter().cloned().map(Text::from).collect();
+            let out = written(&Reply::multi(code, first.into(), lines, last.into()));
             prop_assert!(out.ends_with(b"\r\n"));
             let lines: Vec<&[u8]> = out[..out.len() - 2].split(|&byte| byte == b'\n').collect();
             prop_assert_eq!(lines.len(), middle.len() + 2);
