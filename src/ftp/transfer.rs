@@ -163,7 +163,9 @@ fn told(end: End, moved: u64) -> Reply {
     match end {
         End::Whole => Reply::new(226, phrase!("Sent {} bytes.", moved)),
         End::Stopped(stop) => stopped(Some(stop)),
-        End::Failed(Broken::Connection(e)) => Reply::new(426, phrase!("The data connection broke: {}.", e)),
+        End::Failed(Broken::Connection(e)) => {
+            Reply::new(426, phrase!("The data connection broke: {}.", Text::shown(e)))
+        }
         End::Failed(Broken::Stalled(time)) => {
             let time = humantime::format_duration(time).to_string();
             Reply::new(426, phrase!("Nothing moved for {}; given up.", time))

@@ -86,7 +86,7 @@ impl NoConnection {
                 phrase!("No data connection: {} did not answer; is the client behind a firewall? Try passive mode", *to)
             }
             NoConnection::Unreachable(to, e) => {
-                phrase!("No data connection: {} cannot be reached: {}; try passive mode", *to, e)
+                phrase!("No data connection: {} cannot be reached: {}; try passive mode", *to, Text::shown(e))
             }
         }
     }

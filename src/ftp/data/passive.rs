@@ -301,7 +301,7 @@ impl NoPort {
                 "All {} passive ports wait for connections from your address already; try again in a moment",
                 *ports
             ),
-            NoPort::CannotListen(e) => phrase!("Cannot listen for data connections: {}", e),
+            NoPort::CannotListen(e) => phrase!("Cannot listen for data connections: {}", Text::shown(e)),
         }
     }
 }

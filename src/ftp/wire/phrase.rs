@@ -127,7 +127,7 @@ macro_rules! shown {
         })+
     };
 }
-shown!(u16, u32, u64, usize, IpAddr, SocketAddr, Printable<'_>, std::io::Error, &std::io::Error);
+shown!(u16, u32, u64, usize, IpAddr, SocketAddr, Printable<'_>);
 
 #[cfg(test)]
 mod tests {
