@@ -129,7 +129,7 @@ fn help_and_version_are_no_mistakes() {
         (&["--help"][..], "serve"),
         (&["serve", "--help"], "--root"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
-        (&["commands"], "| Download a file | RFC 959 |"),
+        (&["commands"], "| Download a file | read | RFC 959 |"),
     ] {
         let output = run(arguments, &[]);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

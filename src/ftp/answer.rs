@@ -1,6 +1,8 @@
 //! What a handler may say: an answer, or a refusal. Handlers return these and cannot reach the socket; only the
 //! conversation speaks. Here, and nowhere else, a store's error becomes a reply code.
 
+use futures::future::BoxFuture;
+
 use super::data::pump::Road;
 use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
@@ -16,9 +18,16 @@ pub enum Answer {
     Reply(Reply),
     /// Bytes are to flow over a data connection first.
     Transfer(Box<Transfer>),
+    /// The reply is long in coming: it takes work that the client may leave or abort.
+    Work(Work),
     /// Say this and close (QUIT, or a guest who has worn out his welcome).
     Goodbye(Reply),
 }
+
+/// Work for a reply, without a data connection. It does one bounded piece after another on the blocking pool
+/// ([`Shared::piece`](super::Shared::piece)), and is stopped by being dropped between two of them: whatever it has not
+/// finished by then must undo itself.
+pub type Work = BoxFuture<'static, Result<Reply, Refusal>>;
 
 /// A command that is not done, and why, in words that say what to do.
 #[derive(Debug)]

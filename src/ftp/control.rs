@@ -11,8 +11,6 @@ use futures::{FutureExt, select_biased};
 use gftp_plugin::rt::Socket;
 use gftp_plugin::{Conn, Event};
 
-use super::answer::Transfer;
-use super::data::pump::Road;
 use super::wire::command::Command;
 use super::wire::phrase::{Language, Text, phrase};
 use super::wire::reply::Reply;
@@ -42,7 +40,16 @@ pub enum Stop {
     Ending,
 }
 
-/// The control connection while a transfer runs.
+/// How far a transfer is.
+#[derive(Default)]
+pub struct Progress {
+    /// What the log calls it: "sent", "received", "listed".
+    pub done: &'static str,
+    /// Bytes so far.
+    pub moved: Arc<AtomicU64>,
+}
+
+/// The control connection while a transfer or another long piece of work runs.
 pub struct Control<'a> {
     conn: &'a mut Conn,
     waiting: &'a mut Waiting,
@@ -50,9 +57,11 @@ pub struct Control<'a> {
     language: Language,
     /// Commands had been sent ahead already: answers keep their order.
     pipelined: bool,
-    uploading: bool,
-    moved: Arc<AtomicU64>,
-    done: &'static str,
+    /// Nothing is to come of this without the client: an upload, work for a reply. A download may still be read by one
+    /// that has closed its sending side.
+    needs_client: bool,
+    /// How far a transfer is: what was done with so many bytes.
+    progress: Progress,
     /// The client has closed its sending side: there is nothing more to hear.
     deaf: bool,
     /// The 150 has been said. Whatever is said before it would be taken for it.
@@ -62,13 +71,13 @@ pub struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// The client is busy with this transfer from now on, of which so many bytes have `moved`.
+    /// The client is busy with this from now on.
     pub fn during(
         conn: &'a mut Conn,
         waiting: &'a mut Waiting,
         language: Language,
-        transfer: &Transfer,
-        moved: Arc<AtomicU64>,
+        needs_client: bool,
+        progress: Progress,
     ) -> Self {
         conn.set_busy(true);
         Control {
@@ -76,9 +85,8 @@ impl<'a> Control<'a> {
             conn,
             waiting,
             language,
-            uploading: matches!(transfer.road, Road::Receive(_) | Road::ReceiveText(..)),
-            moved,
-            done: transfer.done,
+            needs_client,
+            progress,
             deaf: false,
             under_way: false,
             stop: None,
@@ -119,7 +127,7 @@ impl<'a> Control<'a> {
                 self.stop = heard;
                 match data {
                     // An upload must come back, and a client that aborts may wait for the end of its download.
-                    Some(socket) if self.uploading || heard == Some(Stop::Aborted) => {
+                    Some(socket) if self.needs_client || heard == Some(Stop::Aborted) => {
                         drop(socket.get_ref().shutdown(std::net::Shutdown::Both));
                     }
                     _ => return None,
@@ -138,7 +146,7 @@ impl<'a> Control<'a> {
             Ok(Event::Idle | Event::LoginTimeout) => {}
             // A client that has only closed its sending side still wants its download, and one that has said goodbye
             // still wants its upload stored.
-            Ok(Event::Closed) if !self.uploading || self.has_said_goodbye() => self.deaf = true,
+            Ok(Event::Closed) if !self.needs_client || self.has_said_goodbye() => self.deaf = true,
             Ok(Event::Closed) | Err(_) => return Some(Stop::ClientGone),
         }
         None
@@ -153,7 +161,7 @@ impl<'a> Control<'a> {
                 return Some(Stop::Aborted);
             }
             Ok((verb, false)) if verb.as_str() == "STAT" && in_order => {
-                let (moved, done) = (self.moved.load(Ordering::Relaxed), self.done);
+                let (moved, done) = (self.progress.moved.load(Ordering::Relaxed), self.progress.done);
                 self.say(&Reply::new(
                     211,
                     phrase!("Transfer in progress: {} bytes {}.", moved, Text::phrase(done, Vec::new())),

@@ -11,7 +11,7 @@ use super::control::{Waiting, say};
 use super::session::Session;
 use super::wire::phrase::phrase;
 use super::wire::reply::Reply;
-use super::{Shared, transfer, verbs};
+use super::{Shared, transfer, verbs, work};
 
 /// Talks to one client from greeting to goodbye.
 pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
@@ -65,6 +65,7 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
             say(conn, session.language, &reply);
             return Ok(true);
         }
+        Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
     }
     Ok(false)

@@ -12,11 +12,14 @@ mod session;
 mod transfer;
 mod verbs;
 pub mod wire;
+mod work;
 
 use std::io;
+use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_lock::Semaphore;
 use futures::future::BoxFuture;
 use gftp_plugin::{Conn, Service, rt};
 
@@ -61,6 +64,17 @@ pub struct Shared {
     pub stall: Duration,
     /// See [`FtpOptions::durable`].
     pub durable: bool,
+    /// Turns at what costs a core: hashing, compressing, copying, deleting trees.
+    turns: Semaphore,
+}
+
+impl Shared {
+    /// Does one bounded piece of heavy work on the blocking pool, as many at once as there are cores. Those who wait
+    /// come in turn, so that one who hashes terabytes holds nobody up for longer than a piece.
+    pub async fn piece<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let _turn = self.turns.acquire().await;
+        rt::unblock(work).await
+    }
 }
 
 impl Ftp {
@@ -69,7 +83,8 @@ impl Ftp {
         let FtpOptions { store, accounts, passive, data_wait, stall, durable } = options;
         let passive = Passive::new(passive);
         rt::spawn(expire_kept(Arc::downgrade(&store)));
-        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable }) }
+        let turns = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
+        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable, turns }) }
     }
 }
 

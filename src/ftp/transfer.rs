@@ -15,7 +15,7 @@ use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Conn, listen};
 
 use super::answer::{Transfer, code_of, reason};
-use super::control::{Control, Stop, Waiting};
+use super::control::{Control, Progress, Stop, Waiting};
 use super::data::pump::{self, Broken, Road, Traffic};
 use super::session::Session;
 use super::wire::phrase::{Text, phrase};
@@ -34,7 +34,9 @@ enum End {
 pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
     let (began, moved) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let (done, name) = (transfer.done, printable(&transfer.path.absolute()).to_string());
-    let mut control = Control::during(conn, waiting, session.language, &transfer, Arc::clone(&moved));
+    let uploading = matches!(transfer.road, Road::Receive(_) | Road::ReceiveText(..));
+    let progress = Progress { done, moved: Arc::clone(&moved) };
+    let mut control = Control::during(conn, waiting, session.language, uploading, progress);
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
     let reply = match control.attend(connecting, None).await {
         Some(Ok(socket)) => carry(&mut control, session, transfer, Arc::new(socket), &moved).await?,
@@ -174,7 +176,7 @@ fn told(end: End, moved: u64) -> Reply {
     }
 }
 
-fn stopped(stop: Option<Stop>) -> Reply {
+pub fn stopped(stop: Option<Stop>) -> Reply {
     match stop {
         Some(Stop::Ending) => Reply::new(426, phrase!("The server is shutting down; transfer given up.")),
         Some(Stop::ClientGone) => Reply::new(426, phrase!("The control connection is gone; transfer given up.")),

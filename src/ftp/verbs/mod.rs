@@ -15,7 +15,7 @@ use super::session::Session;
 use super::wire::command::{Command, Malformed};
 use super::wire::phrase::phrase;
 use super::wire::printable::printable;
-use table::{Argument, When};
+use table::{Argument, Verb, When};
 
 /// What `line` comes to.
 pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
@@ -30,13 +30,10 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
 
     // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
     let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
-    let outcome = match (verb.argument, argument) {
-        _ if verb.when == When::LoggedIn && !session.is_in() => {
-            Err(Refusal::say(530, phrase!("Log in with USER and PASS first.")))
-        }
-        (Argument::Required(_), None) => Err(Refusal::say(501, phrase!("Use: {}.", verb.usage()))),
-        (Argument::None, Some(_)) => Err(Refusal::say(501, phrase!("{} takes no argument.", verb.name))),
-        _ => {
+    let (verb, argument) = behind_site(verb, argument);
+    let outcome = match refused(session, verb, argument) {
+        Some(refusal) => Err(refusal),
+        None => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
             session.restart = if verb.takes_restart { restart } else { 0 };
             (verb.run)(session, argument).await
@@ -49,4 +46,34 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
         log::info!("session {id}: {who} from {from} was refused {}: {code} {text}", verb.name);
     }
     outcome
+}
+
+/// SITE's own table says what its argument means; what is not in it stays SITE's.
+fn behind_site<'a>(verb: &'static Verb, argument: Option<&'a [u8]>) -> (&'static Verb, Option<&'a [u8]>) {
+    let Some(argument) = argument.filter(|_| verb.name == "SITE") else { return (verb, argument) };
+    let (word, rest) = first_word(argument);
+    match table::find_site(word) {
+        Some(command) => (command, (!rest.is_empty()).then_some(rest)),
+        None => (verb, Some(argument)),
+    }
+}
+
+/// Why a verb may not be used now, or not so.
+fn refused(session: &Session, verb: &Verb, argument: Option<&[u8]>) -> Option<Refusal> {
+    match (verb.argument, argument) {
+        _ if verb.when == When::LoggedIn && !session.is_in() => {
+            Some(Refusal::say(530, phrase!("Log in with USER and PASS first.")))
+        }
+        (Argument::Required(_), None) => Some(Refusal::say(501, phrase!("Use: {}.", verb.usage()))),
+        (Argument::None, Some(_)) => Some(Refusal::say(501, phrase!("{} takes no argument.", verb.name))),
+        _ => None,
+    }
+}
+
+/// The first word, and what is behind the one space after it.
+fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
+    match text.iter().position(|&byte| byte == b' ') {
+        Some(space) => (&text[..space], &text[space + 1..]),
+        None => (text, &[]),
+    }
 }

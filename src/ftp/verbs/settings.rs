@@ -102,10 +102,10 @@ pub async fn help(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         return Ok(Answer::Reply(Reply::multi(214, first, lines, last)));
     };
     let name = argument.to_ascii_uppercase();
-    if let Some(words) = name.strip_prefix(b"SITE")
-        && matches!(words, [] | [b' ', ..])
-    {
-        return super::site::site(session, Some(b"HELP")).await;
+    match name.strip_prefix(b"SITE") {
+        Some([]) => return super::site::help(session, None).await,
+        Some([b' ', word @ ..]) => return super::site::help(session, Some(word)).await,
+        _ => {}
     }
     match find(&String::from_utf8_lossy(&name)) {
         Some(verb) => {

@@ -46,13 +46,16 @@ pub struct Verb {
     pub feat: Option<&'static str>,
     /// Whether a REST before it is still good behind it.
     pub takes_restart: bool,
+    /// The right it needs, in the words of accounts: "list or read" wants one of them, "read and write" both. Empty: none.
+    /// The store checks it; what stands here tells users, and the tests, which hold every verb to it.
+    pub needs: &'static str,
     /// Whether its refusal is worth a line in the log, as its transfer would be.
     pub logged: bool,
     /// What answers it.
     pub run: Handler,
 }
 
-/// A row whose REST is lost and that has no FEAT line, as most.
+/// A row whose REST is lost, that has no FEAT line and needs no right, as most.
 macro_rules! verb {
     ($name:literal, $argument:expr, $when:ident, $rfc:literal, $run:path, $help:literal $(, $key:ident = $value:expr)*) => {
         Verb {
@@ -65,6 +68,7 @@ macro_rules! verb {
                 rfc: $rfc,
                 feat: None,
                 takes_restart: false,
+                needs: "",
                 logged: false,
                 run: |session, argument| Box::pin($run(session, argument)),
             }
@@ -91,12 +95,12 @@ pub static VERBS: &[Verb] = &[
     verb!("XCUP", Bare, LoggedIn, "RFC 775", browse::cdup, "As CDUP"),
     verb!("PWD", Bare, LoggedIn, "RFC 959", browse::pwd, "Show the working directory"),
     verb!("XPWD", Bare, LoggedIn, "RFC 775", browse::pwd, "As PWD"),
-    verb!("LIST", May("[-aAdrR] [<path>]"), LoggedIn, "RFC 959", browse::list, "List as `ls -l` does; names may be a pattern"),
-    verb!("NLST", May("[-aAR] [<path>]"), LoggedIn, "RFC 959", browse::nlst, "List names; they may be a pattern"),
-    verb!("MLSD", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs"),
-    verb!("MLST", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name"),
-    verb!("SIZE", Must("<path>"), LoggedIn, "RFC 3659", browse::size, "Bytes that RETR would send", feat = Some("SIZE")),
-    verb!("MDTM", Must("<path>"), LoggedIn, "RFC 3659", browse::mdtm, "When a file was modified (UTC)", feat = Some("MDTM")),
+    verb!("LIST", May("[-aAdrR] [<path>]"), LoggedIn, "RFC 959", browse::list, "List as `ls -l` does; names may be a pattern", needs = "list"),
+    verb!("NLST", May("[-aAR] [<path>]"), LoggedIn, "RFC 959", browse::nlst, "List names; they may be a pattern", needs = "list"),
+    verb!("MLSD", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs", needs = "list"),
+    verb!("MLST", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name", needs = "list or read"),
+    verb!("SIZE", Must("<path>"), LoggedIn, "RFC 3659", browse::size, "Bytes that RETR would send", feat = Some("SIZE"), needs = "list or read"),
+    verb!("MDTM", Must("<path>"), LoggedIn, "RFC 3659", browse::mdtm, "When a file was modified (UTC)", feat = Some("MDTM"), needs = "list or read"),
     verb!("STAT", May("[<path>]"), Always, "RFC 959", browse::stat, "The session's state, a transfer's progress, or a listing over the control connection"),
     // The data connection
     verb!("PASV", Bare, LoggedIn, "RFC 959", transfer::pasv, "Data: you connect to us (IPv4)", takes_restart = true),
@@ -104,34 +108,41 @@ pub static VERBS: &[Verb] = &[
     verb!("PORT", Must("<h1,h2,h3,h4,p1,p2>"), LoggedIn, "RFC 959", transfer::port, "Data: we connect to you (IPv4)", takes_restart = true),
     verb!("EPRT", Must("<|proto|address|port|>"), LoggedIn, "RFC 2428", transfer::eprt, "Data: we connect to you", feat = Some("EPRT"), takes_restart = true),
     // Transfers
-    verb!("RETR", Must("<path>"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true, logged = true),
-    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true, logged = true),
-    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free", logged = true),
-    verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file", logged = true),
+    verb!("RETR", Must("<path>"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true, logged = true, needs = "read"),
+    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true, logged = true, needs = "write"),
+    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free", logged = true, needs = "write"),
+    verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file", logged = true, needs = "append or write"),
     verb!("ALLO", May("[<bytes>]"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
     verb!("REST", Must("<offset>"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
     verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
     // Changes
-    verb!("DELE", Must("<path>"), LoggedIn, "RFC 959", change::dele, "Delete a file"),
-    verb!("RMD", Must("<path>"), LoggedIn, "RFC 959", change::rmd, "Remove an empty directory"),
-    verb!("XRMD", Must("<path>"), LoggedIn, "RFC 775", change::rmd, "As RMD"),
-    verb!("MKD", Must("<path>"), LoggedIn, "RFC 959", change::mkd, "Make a directory"),
-    verb!("XMKD", Must("<path>"), LoggedIn, "RFC 775", change::mkd, "As MKD"),
-    verb!("RNFR", Must("<path>"), LoggedIn, "RFC 959", change::rnfr, "Rename: the old name"),
-    verb!("RNTO", Must("<path>"), LoggedIn, "RFC 959", change::rnto, "Rename: the new name"),
-    verb!("MFMT", Must("<time path>"), LoggedIn, "draft-somers-ftp-mfxx", change::mfmt, "Set when a file was modified", feat = Some("MFMT")),
+    verb!("DELE", Must("<path>"), LoggedIn, "RFC 959", change::dele, "Delete a file", needs = "delete"),
+    verb!("RMD", Must("<path>"), LoggedIn, "RFC 959", change::rmd, "Remove an empty directory", needs = "delete"),
+    verb!("XRMD", Must("<path>"), LoggedIn, "RFC 775", change::rmd, "As RMD", needs = "delete"),
+    verb!("MKD", Must("<path>"), LoggedIn, "RFC 959", change::mkd, "Make a directory", needs = "mkdir"),
+    verb!("XMKD", Must("<path>"), LoggedIn, "RFC 775", change::mkd, "As MKD", needs = "mkdir"),
+    verb!("RNFR", Must("<path>"), LoggedIn, "RFC 959", change::rnfr, "Rename: the old name", needs = "rename"),
+    verb!("RNTO", Must("<path>"), LoggedIn, "RFC 959", change::rnto, "Rename: the new name", needs = "rename"),
+    verb!("MFMT", Must("<time path>"), LoggedIn, "draft-somers-ftp-mfxx", change::mfmt, "Set when a file was modified", feat = Some("MFMT"), needs = "write"),
     // Settings
     verb!("TYPE", Must("<A, I or L 8>"), LoggedIn, "RFC 959", settings::kind, "Text with CRLF, or bytes as they are"),
     verb!("STRU", Must("<F>"), LoggedIn, "RFC 959", settings::stru, "File structure: only F"),
     verb!("MODE", Must("<S>"), LoggedIn, "RFC 959", settings::mode, "Transfer mode: only S"),
     verb!("OPTS", Must("<verb options>"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST"),
     verb!("CLNT", Must("<name>"), Always, "de facto", settings::clnt, "Say which client you are", feat = Some("CLNT")),
-    verb!("SITE", Must("<command>"), LoggedIn, "RFC 959", site::site, "What this server has of its own: CHMOD, HELP"),
+    verb!("SITE", Must("<command>"), LoggedIn, "RFC 959", site::unknown, "What this server has of its own; SITE HELP lists it"),
     // About the server
     verb!("FEAT", Bare, Always, "RFC 2389", settings::feat, "What this server can do beyond RFC 959"),
     verb!("HELP", May("[<verb>]"), Always, "RFC 959", settings::help, "The verbs, or one of them"),
     verb!("SYST", Bare, Always, "RFC 959", settings::syst, "The kind of system"),
     verb!("NOOP", Bare, Always, "RFC 959", settings::noop, "Nothing, politely"),
+];
+
+/// What stands behind SITE.
+#[rustfmt::skip]
+pub static SITE: &[Verb] = &[
+    verb!("SITE CHMOD", Must("<mode> <path>"), LoggedIn, "de facto", site::chmod, "Set permissions, as 644", needs = "site"),
+    verb!("SITE HELP", May("[<command>]"), LoggedIn, "RFC 959", site::help, "What SITE can do"),
 ];
 
 /// FEAT lines that belong to no single verb.
@@ -140,6 +151,13 @@ pub const MORE_FEATURES: &[&str] = &["UTF8", "TVFS"];
 /// The row of a verb in upper case.
 pub fn find(name: &str) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// The row of a word behind SITE, in any case.
+pub fn find_site(word: &[u8]) -> Option<&'static Verb> {
+    let second =
+        |verb: &Verb| verb.name.split_once(' ').is_some_and(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()));
+    SITE.iter().find(|verb| second(verb))
 }
 
 impl Verb {
@@ -163,13 +181,13 @@ impl Verb {
 
 /// The table as Markdown, for the README.
 pub fn markdown_table() -> String {
-    let mut table = String::from("| command | what it does | specified in | before login |\n|---|---|---|---|\n");
-    for verb in VERBS {
-        let before = if verb.when == When::Always { "yes" } else { "" };
+    let head = "| command | what it does | right | specified in | before login |\n|---|---|---|---|---|\n";
+    let rows = VERBS.iter().chain(SITE).map(|verb| {
         let usage = verb.usage().replace('|', "\\|");
-        table.push_str(&format!("| `{usage}` | {} | {} | {before} |\n", verb.help, verb.rfc));
-    }
-    table
+        let always = if verb.when == When::Always { "yes" } else { "" };
+        format!("| `{usage}` | {} | {} | {} | {always} |\n", verb.help, verb.needs, verb.rfc)
+    });
+    std::iter::once(head.to_string()).chain(rows).collect()
 }
 
 #[cfg(test)]
@@ -178,8 +196,10 @@ mod tests {
 
     #[test]
     fn no_verb_stands_twice() {
-        for (at, verb) in VERBS.iter().enumerate() {
-            assert!(VERBS[at + 1..].iter().all(|other| other.name != verb.name), "{} stands twice", verb.name);
+        for table in [VERBS, SITE] {
+            for (at, verb) in table.iter().enumerate() {
+                assert!(table[at + 1..].iter().all(|other| other.name != verb.name), "{} stands twice", verb.name);
+            }
         }
     }
 
