@@ -12,6 +12,9 @@ mod clients;
 /// What is typed, what a mistake is answered, and what stands in the log.
 mod command_line;
 
+/// Compressed transfers, against another zlib.
+mod compressed;
+
 /// Dialogues as data, played against a server over IPv4 and IPv6.
 mod dialogue;
 

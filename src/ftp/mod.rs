@@ -10,22 +10,22 @@ mod conversation;
 pub mod data;
 mod session;
 mod transfer;
+pub mod turns;
 mod verbs;
 pub mod wire;
 mod work;
 
 use std::io;
-use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use async_lock::Semaphore;
 use futures::future::BoxFuture;
 use gftp_plugin::{Conn, Service, rt};
 
 use crate::accounts::Accounts;
 use crate::store::Store;
 use data::passive::{Passive, PassiveOptions};
+use turns::Turns;
 
 pub use verbs::table::{VERBS, markdown_table};
 
@@ -64,16 +64,14 @@ pub struct Shared {
     pub stall: Duration,
     /// See [`FtpOptions::durable`].
     pub durable: bool,
-    /// Turns at what costs a core: hashing, compressing, copying, deleting trees.
-    turns: Semaphore,
+    /// Whose turn it is to use a core.
+    pub turns: Arc<Turns>,
 }
 
 impl Shared {
-    /// Does one bounded piece of heavy work on the blocking pool, as many at once as there are cores. Those who wait
-    /// come in turn, so that one who hashes terabytes holds nobody up for longer than a piece.
+    /// Does one bounded piece of heavy work on the blocking pool; see [`Turns::take`].
     pub async fn piece<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _turn = self.turns.acquire().await;
-        rt::unblock(work).await
+        self.turns.take(work).await
     }
 }
 
@@ -83,7 +81,7 @@ impl Ftp {
         let FtpOptions { store, accounts, passive, data_wait, stall, durable } = options;
         let passive = Passive::new(passive);
         rt::spawn(expire_kept(Arc::downgrade(&store)));
-        let turns = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
+        let turns = Arc::default();
         Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable, turns }) }
     }
 }

@@ -8,6 +8,9 @@ use gftp_plugin::{Origin, rt};
 use super::Shared;
 use super::answer::Refusal;
 use super::data::Plan;
+use super::data::ascii::{FromNetwork, ToNetwork};
+use super::data::coding::{Decoders, Encoders};
+use super::data::deflate::{Deflate, Inflate, Level};
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
@@ -21,6 +24,15 @@ pub enum Representation {
     Ascii,
     /// TYPE I and L 8: bytes as they are.
     Image,
+}
+
+/// How a data connection carries the bytes (RFC 959 §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// MODE S: as they are; the end of the connection is the end of the data.
+    Stream,
+    /// MODE Z: compressed.
+    Deflate,
 }
 
 /// Who this is.
@@ -45,6 +57,10 @@ pub struct Session {
     pub directory: VirtualPath,
     /// TYPE.
     pub representation: Representation,
+    /// MODE.
+    pub mode: Mode,
+    /// OPTS MODE Z LEVEL.
+    pub level: Level,
     /// How the next data connection is to be made.
     pub plan: Plan,
     /// EPSV ALL was sent: no other way to make data connections (RFC 2428 §4).
@@ -72,6 +88,8 @@ impl Session {
             who: Who::Stranger,
             directory: VirtualPath::root(),
             representation: Representation::Ascii,
+            mode: Mode::Stream,
+            level: Level::default(),
             plan: Plan::Unset,
             only_epsv: false,
             restart: 0,
@@ -102,6 +120,27 @@ impl Session {
     /// Whether somebody is logged in.
     pub fn is_in(&self) -> bool {
         matches!(self.who, Who::In(..))
+    }
+
+    /// What bytes become on their way out; `text` says where TYPE A stands.
+    pub fn encoders(&self, text: Option<ToNetwork>) -> Encoders {
+        let encoders = text.map_or_else(Encoders::default, |text| Encoders::default().then(text));
+        match self.mode {
+            Mode::Stream => encoders,
+            Mode::Deflate => encoders.then(Deflate::new(self.level)),
+        }
+    }
+
+    /// What bytes become on their way in; `text` as for [`Session::encoders`].
+    pub fn decoders(&self, text: Option<FromNetwork>) -> Decoders {
+        let decoders = match self.mode {
+            Mode::Stream => Decoders::default(),
+            Mode::Deflate => Decoders::default().then(Inflate::default()),
+        };
+        match text {
+            Some(text) => decoders.then(text),
+            None => decoders,
+        }
     }
 
     /// The name for log lines.

@@ -16,8 +16,9 @@ use gftp_plugin::{Conn, listen};
 
 use super::answer::{Transfer, code_of, reason};
 use super::control::{Control, Progress, Stop, Waiting};
+use super::data::coding::Flaw;
 use super::data::pump::{self, Broken, Road, Traffic};
-use super::session::Session;
+use super::session::{Mode, Session};
 use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
@@ -34,7 +35,7 @@ enum End {
 pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
     let (began, moved) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let (done, name) = (transfer.done, printable(&transfer.path.absolute()).to_string());
-    let uploading = matches!(transfer.road, Road::Receive(_) | Road::ReceiveText(..));
+    let uploading = matches!(transfer.road, Road::Receive(..));
     let progress = Progress { done, moved: Arc::clone(&moved) };
     let mut control = Control::during(conn, waiting, session.language, uploading, progress);
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
@@ -67,7 +68,12 @@ async fn carry(
         give_up(road).await;
         return Err(e);
     }
-    let traffic = Traffic { socket: Arc::clone(&socket), stall: session.shared.stall, moved: Arc::clone(moved) };
+    let traffic = Traffic {
+        socket: Arc::clone(&socket),
+        stall: session.shared.stall,
+        moved: Arc::clone(moved),
+        turns: Arc::clone(&session.shared.turns),
+    };
     let pumped = control.attend(Box::pin(pump::run(road, &traffic)), Some(&socket)).await;
     let (upload, result) = pumped.unwrap_or((None, Ok(())));
     if upload.is_some() && result.is_ok() && control.stop.is_none() {
@@ -78,15 +84,15 @@ async fn carry(
         (None, Ok(())) => End::Whole,
         (None, Err(broken)) => End::Failed(broken),
     };
-    let moved = moved.load(Ordering::Relaxed);
+    let (moved, compressed) = (moved.load(Ordering::Relaxed), session.mode == Mode::Deflate);
     let Some(upload) = upload else {
         if matches!(end, End::Failed(Broken::Store(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)) {
             // A cut download must not look like a whole one; a client that sent ABOR knows.
             listen::reset_on_close(&socket);
         }
-        return Ok(told(end, moved));
+        return Ok(told(end, moved, compressed));
     };
-    Ok(settle(upload, end, Receipt { unique, moved, announced, durable: session.shared.durable }).await)
+    Ok(settle(upload, end, Receipt { unique, moved, compressed, announced, durable: session.shared.durable }).await)
 }
 
 /// The transfer's line in the log.
@@ -103,6 +109,8 @@ struct Receipt {
     unique: bool,
     /// Bytes that came.
     moved: u64,
+    /// They were compressed, so the file has others.
+    compressed: bool,
     /// Bytes that ALLO spoke of.
     announced: Option<u64>,
     /// The disk must have it before it is said to be stored.
@@ -112,7 +120,7 @@ struct Receipt {
 /// Ends a transfer that never began: an upload that went on with a kept one goes back to where it was.
 async fn give_up(road: Road) {
     rt::unblock(move || match road {
-        Road::Receive(upload) | Road::ReceiveText(upload, _) => drop(upload.keep()),
+        Road::Receive(upload, _) => drop(upload.keep()),
         other => drop(other),
     })
     .await;
@@ -120,7 +128,7 @@ async fn give_up(road: Road) {
 
 /// Publishes, keeps or removes an upload, and says which.
 async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
-    let Receipt { unique, moved, announced, durable } = receipt;
+    let Receipt { unique, moved, compressed, announced, durable } = receipt;
     match end {
         End::Whole => {
             match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
@@ -128,6 +136,10 @@ async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
                     let stored = match unique {
                         true => phrase!("Stored {} bytes as {}", moved, published.name),
                         false => phrase!("Stored {} bytes", moved),
+                    };
+                    let stored = match compressed {
+                        true => phrase!("{} of compressed data (the file has {})", stored, published.size),
+                        false => stored,
                     };
                     Reply::new(
                         226,
@@ -142,16 +154,16 @@ async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
                 Err(e) => Reply::new(code_of(&e), phrase!("Not stored: {}.", reason(&e))),
             }
         }
-        End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_)) => {
+        End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_) | Broken::Coding(Flaw::Cut)) => {
             let kept = rt::unblock(move || upload.keep()).await;
             // What is kept goes when the server goes.
             let kept = kept && !matches!(end, End::Stopped(Stop::Ending));
-            let reply = told(end, moved);
+            let reply = told(end, moved, compressed);
             if kept { Reply::new(reply.code(), and_kept(reply.text().clone())) } else { reply }
         }
-        End::Failed(Broken::Store(_)) => {
+        End::Failed(Broken::Store(_) | Broken::Coding(Flaw::Corrupt | Flaw::Bomb)) => {
             rt::unblock(move || drop(upload)).await;
-            told(end, moved)
+            told(end, moved, compressed)
         }
     }
 }
@@ -161,8 +173,9 @@ fn and_kept(text: Text) -> Text {
 }
 
 /// The reply to a transfer that left nothing to settle.
-fn told(end: End, moved: u64) -> Reply {
+fn told(end: End, moved: u64, compressed: bool) -> Reply {
     match end {
+        End::Whole if compressed => Reply::new(226, phrase!("Sent {} bytes of compressed data.", moved)),
         End::Whole => Reply::new(226, phrase!("Sent {} bytes.", moved)),
         End::Stopped(stop) => stopped(Some(stop)),
         End::Failed(Broken::Connection(e)) => {
@@ -171,6 +184,15 @@ fn told(end: End, moved: u64) -> Reply {
         End::Failed(Broken::Stalled(time)) => {
             let time = humantime::format_duration(time).to_string();
             Reply::new(426, phrase!("Nothing moved for {}; given up.", time))
+        }
+        End::Failed(Broken::Coding(Flaw::Cut)) => {
+            Reply::new(426, phrase!("The data ended before their compression did: something is missing."))
+        }
+        End::Failed(Broken::Coding(Flaw::Corrupt)) => {
+            Reply::new(426, phrase!("What came is not what MODE Z sends (one zlib stream); nothing is stored."))
+        }
+        End::Failed(Broken::Coding(Flaw::Bomb)) => {
+            Reply::new(552, phrase!("That little grows to that much only where it is meant to; send it in MODE S."))
         }
         End::Failed(Broken::Store(e)) => Reply::new(code_of(&e), phrase!("Transfer failed: {}.", reason(&e))),
     }

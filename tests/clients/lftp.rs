@@ -128,6 +128,34 @@ fn sets_modes() {
     }
 }
 
+/// `use-mode-z` compresses everything: listings, uploads, downloads; what is resumed goes on where it stood.
+#[test]
+fn compresses() {
+    let Some(desk) = Desk::open(&Lftp) else { return };
+    let text: String = (0..300_000).map(|number| format!("line {number}\n")).collect();
+    let content = make_content(41, 1_000_000);
+    desk.write_local("text", text.as_bytes());
+    desk.write_local("noise", &content);
+    desk.write_local("empty", b"");
+    desk.write_local("part", &text.as_bytes()[..1_000_000]);
+    let report = lftp(
+        &desk,
+        "set ftp:use-mode-z yes\nset ftp:compressed-re none\nput text\nput noise\nput empty\nget text -o text2\n\
+         get noise -o noise2\nget empty -o empty2\nget -c text -o part\ncls -1\nls\n",
+    );
+    assert!(report.ok, "{}", report.text);
+    desk.expect_disk("text", text.as_bytes(), &report);
+    desk.expect_disk("noise", &content, &report);
+    desk.expect_disk("empty", b"", &report);
+    desk.expect_local("text2", text.as_bytes(), &report);
+    desk.expect_local("noise2", &content, &report);
+    desk.expect_local("empty2", b"", &report);
+    desk.expect_local("part", text.as_bytes(), &report);
+    assert!(report.text.contains("noise") && report.text.contains("empty"), "{}", report.text);
+    let log = desk.server.log();
+    assert_eq!(log.matches("of compressed data").count(), log.matches(" 226 ").count(), "all was compressed:\n{log}");
+}
+
 impl Driver for Lftp {
     fn programs(&self) -> &'static [&'static str] {
         &["lftp"]

@@ -3,6 +3,8 @@
 
 use memchr::memchr;
 
+use super::coding::{Decode, Encode, Flaw, MOST_DECODED};
+
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 
@@ -14,9 +16,9 @@ pub struct ToNetwork {
     last_was_cr: bool,
 }
 
-impl ToNetwork {
-    /// Appends what `input`, the next bytes of the file, is on the wire: at most twice as long.
-    pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
+impl Encode for ToNetwork {
+    /// At most twice as long.
+    fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         out.reserve(input.len());
         let mut rest = input;
         while let Some((line, after)) = memchr(LF, rest).and_then(|at| rest.split_at_checked(at)) {
@@ -30,7 +32,11 @@ impl ToNetwork {
         self.last_was_cr = rest.last().map_or(self.last_was_cr, |&byte| byte == CR);
     }
 
-    /// How many bytes [`encode`](Self::encode) would append, without writing any; counts for SIZE.
+    fn finish(&mut self, _: &mut Vec<u8>) {}
+}
+
+impl ToNetwork {
+    /// How many bytes [`encode`](Encode::encode) would append, without writing any; counts for SIZE.
     pub fn encoded_len(&mut self, input: &[u8]) -> u64 {
         let Some((&first, &last)) = input.first().zip(input.last()) else {
             return 0;
@@ -50,12 +56,11 @@ pub struct FromNetwork {
     held_cr: bool,
 }
 
-impl FromNetwork {
-    /// Appends what `input`, the next bytes from the wire, is in the file: at most one byte more than its length.
-    pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) {
-        let Some(&first) = input.first() else {
-            return;
-        };
+impl Decode for FromNetwork {
+    /// At most one byte more than its length.
+    fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Flaw> {
+        let input = input.get(..MOST_DECODED - 1).unwrap_or(input);
+        let Some(&first) = input.first() else { return Ok(0) };
         if self.held_cr && first != LF {
             out.push(CR);
         }
@@ -71,13 +76,15 @@ impl FromNetwork {
             }
         }
         out.extend_from_slice(rest);
+        Ok(input.len())
     }
 
-    /// Appends the CR that was held back, once nothing can follow it.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// A CR is held back until it is known what follows.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Flaw> {
         if std::mem::take(&mut self.held_cr) {
             out.push(CR);
         }
+        Ok(())
     }
 }
 
@@ -182,8 +189,10 @@ mod tests {
 
     fn decode(pieces: &[&[u8]]) -> Vec<u8> {
         let (mut decoder, mut out) = (FromNetwork::default(), Vec::new());
-        pieces.iter().for_each(|piece| decoder.decode(piece, &mut out));
-        decoder.finish(&mut out);
+        for piece in pieces {
+            assert_eq!(decoder.decode(piece, &mut out), Ok(piece.len()));
+        }
+        decoder.finish(&mut out).unwrap();
         out
     }
 
@@ -303,8 +312,8 @@ mod tests {
                 let mut file = decode(&[&wire[..cut]]);
                 let mut resume = Position::new(cut as u64).feed(&file).unwrap();
                 file.truncate(resume.write_at as usize);
-                resume.decoder.decode(&wire[cut..], &mut file);
-                resume.decoder.finish(&mut file);
+                resume.decoder.decode(&wire[cut..], &mut file).unwrap();
+                resume.decoder.finish(&mut file).unwrap();
                 prop_assert_eq!(file, decode(&[&wire]));
             }
         }

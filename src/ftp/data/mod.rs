@@ -2,9 +2,13 @@
 //! replies, which are the conversation's.
 
 pub mod ascii;
+pub mod coding;
+pub mod deflate;
 mod expected;
 pub mod passive;
 pub mod pump;
+mod receive;
+mod send;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::Plan;
-use super::super::session::{Representation, Session, Who};
+use super::super::session::{Mode, Representation, Session, Who};
 use super::super::wire::flags;
 use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::printable::printable;
@@ -97,7 +97,7 @@ async fn send(
             Ok(shape.bare().single(&name, &entry))
         })
         .await?;
-    Ok(listing(path, lines))
+    Ok(listing(session, path, lines))
 }
 
 /// MLSD: always a directory (501 otherwise, RFC 3659 §7.2.1), always all of it.
@@ -114,7 +114,7 @@ pub async fn mlsd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         }
         e => Refusal::about(&path, e),
     })?;
-    Ok(listing(path, lines))
+    Ok(listing(session, path, lines))
 }
 
 /// MLST: the facts are between the lines of the reply, the name is the whole path (RFC 3659 §7.2).
@@ -212,6 +212,10 @@ fn status(session: &Session) -> Outcome {
         Representation::Ascii => "ASCII, form: Nonprint",
         Representation::Image => "Image",
     };
+    let mode = match session.mode {
+        Mode::Stream => phrase!("Stream"),
+        Mode::Deflate => phrase!("compressed, level {}", session.level.number()),
+    };
     let data = match plan {
         Plan::Unset => phrase!("No data connection is prepared"),
         Plan::Passive(expectation) => phrase!("Waiting for your data connection to port {}", expectation.port()),
@@ -221,7 +225,7 @@ fn status(session: &Session) -> Outcome {
         phrase!("gftp {}, session {}", env!("CARGO_PKG_VERSION"), origin.id),
         phrase!("Connected from {}", origin.peer),
         who,
-        phrase!("Type: {}; structure: File; mode: Stream; restart at: {}", kind, *restart),
+        phrase!("Type: {}; structure: File; mode: {}; restart at: {}", kind, mode, *restart),
         data,
     ];
     Ok(Answer::Reply(Reply::multi(211, phrase!("Status:"), lines, phrase!("End of status."))))

@@ -1,7 +1,8 @@
 //! How things travel (TYPE, STRU, MODE, OPTS), and what the server says of itself (FEAT, HELP, SYST, NOOP, CLNT).
 
 use super::super::answer::{Answer, Outcome, Refusal};
-use super::super::session::{Representation, Session};
+use super::super::data::deflate::Level;
+use super::super::session::{Mode, Representation, Session};
 use super::super::wire::facts::Facts;
 use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::printable::printable;
@@ -37,12 +38,42 @@ pub async fn stru(_: &mut Session, argument: Option<&[u8]>) -> Outcome {
 }
 
 /// MODE.
-pub async fn mode(_: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    match argument.unwrap_or_default().to_ascii_uppercase().as_slice() {
-        b"S" => Answer::say(200, phrase!("Mode S.")),
-        b"B" | b"C" | b"Z" => Err(Refusal::say(504, phrase!("Only MODE S (stream) is done."))),
-        _ => Err(Refusal::say(501, phrase!("Use: MODE S."))),
+pub async fn mode(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    session.mode = match argument.unwrap_or_default().to_ascii_uppercase().as_slice() {
+        b"S" => Mode::Stream,
+        b"Z" => Mode::Deflate,
+        b"B" | b"C" => {
+            return Err(Refusal::say(504, phrase!("Only MODE S (stream) and MODE Z (compressed) are done.")));
+        }
+        _ => return Err(Refusal::say(501, phrase!("Use: MODE S or MODE Z."))),
+    };
+    match session.mode {
+        Mode::Stream => Answer::say(200, phrase!("Mode S.")),
+        Mode::Deflate => Answer::say(200, phrase!("Mode Z: compressed, level {}.", session.level.number())),
     }
+}
+
+/// OPTS MODE Z (draft-preston-ftpext-deflate §3): the level. The engine and method that the draft names are the ones.
+fn mode_options(session: &mut Session, options: &[u8]) -> Outcome {
+    let options = options.to_ascii_uppercase();
+    let mut words = options.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let wrong = || Refusal::say(501, phrase!("Use: OPTS MODE Z LEVEL <1 to 9>."));
+    if words.next() != Some(b"Z") {
+        return Err(wrong());
+    }
+    let words: Vec<&[u8]> = words.collect();
+    let (pairs, []) = words.as_chunks::<2>() else { return Err(wrong()) };
+    for [name, value] in pairs {
+        match (*name, *value) {
+            (b"LEVEL", value) => {
+                let number = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                session.level = number.and_then(Level::new).ok_or_else(wrong)?;
+            }
+            (b"ENGINE", b"ZLIB") | (b"METHOD", b"8") => {}
+            _ => return Err(wrong()),
+        }
+    }
+    Answer::say(200, phrase!("MODE Z LEVEL set to {}.", session.level.number()))
 }
 
 /// SMNT: there is one tree.
@@ -67,6 +98,7 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             session.facts = Facts::choose(options);
             Answer::say(200, session.facts.answer().into())
         }
+        b"MODE" => mode_options(session, options),
         _ => match find(&String::from_utf8_lossy(&verb)) {
             Some(_) => Err(Refusal::say(501, phrase!("{} has no options.", printable(&verb)))),
             None => Err(Refusal::say(501, phrase!("{} is not known here.", printable(&verb)))),

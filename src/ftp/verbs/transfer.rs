@@ -108,15 +108,17 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let opened = session.store(&path, move |view, path| {
         let reading = view.read(path)?;
         match (text, reading.size) {
-            (true, size) => {
+            (true, _) => {
                 let Resume { read_at, encoder, .. } = find_marker(from, |piece, at| reading.read_at(piece, at))?;
-                Ok((Road::SendText(reading, read_at, encoder), size))
+                Ok((reading, read_at, Some(encoder)))
             }
             (false, size) if from > size => Err(StoreError::BeyondEnd { size }),
-            (false, size) => Ok((Road::Send(reading, from), size)),
+            (false, _) => Ok((reading, from, None)),
         }
     });
-    let (road, size) = opened.await?;
+    let (reading, from, coding) = opened.await?;
+    let size = reading.size;
+    let road = Road::Send(reading, from, session.encoders(coding));
     // Clients take the size for their progress bar from "(N bytes)"; that of a text in transfer is not known.
     let opening = match text {
         true => opening("ASCII", &path, None),
@@ -160,8 +162,9 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         }
         match how {
             // REST counts transferred bytes, of which a text file on disk has fewer (RFC 3659 §5.3).
-            How::ResumeAt(marker) if text => resume_text(view.upload(path, How::AppendKept)?, marker),
-            how => Ok((view.upload(path, how)?, FromNetwork::default())),
+            How::ResumeAt(marker) if text => resume_text(view.upload(path, How::AppendKept)?, marker)
+                .map(|(upload, decoder)| (upload, Some(decoder))),
+            how => Ok((view.upload(path, how)?, text.then(FromNetwork::default))),
         }
     });
     let (upload, decoder) = opened.await?;
@@ -169,7 +172,7 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         true => [b"FILE: ".as_slice(), &upload.name()].concat().into(),
         false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
     };
-    let road = if text { Road::ReceiveText(upload, decoder) } else { Road::Receive(upload) };
+    let road = Road::Receive(upload, session.decoders(decoder));
     Ok(transfer("received", path, opening, unique, road, announced))
 }
 
@@ -287,8 +290,9 @@ pub async fn abor(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 }
 
 /// For listings, which share the way transfers are made ready.
-pub fn listing(path: VirtualPath, lines: super::super::data::pump::Lines) -> Answer {
-    transfer("listed", path, phrase!("Here comes the listing."), false, Road::SendLines(lines), None)
+pub fn listing(session: &Session, path: VirtualPath, lines: super::super::data::pump::Lines) -> Answer {
+    let road = Road::SendLines(lines, session.encoders(None));
+    transfer("listed", path, phrase!("Here comes the listing."), false, road, None)
 }
 
 /// SIZE and REST in TYPE A read the file; this is how much they may read at most: about a second from memory, which

@@ -1,0 +1,153 @@
+//! The roads out: a file through the kernel, or in pieces that are coded on the way; a listing batch by batch.
+//! Refuses to know what is said about it.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gftp_plugin::rt;
+
+use super::coding::Encoders;
+use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
+use crate::store::{Reading, StoreError, Window};
+
+/// What one trip to the pool may send: large enough that the trip costs nothing beside it, small enough (under a
+/// millisecond at memory speed) that pool threads are shared fairly.
+const SEND_WINDOW: u64 = 1024 * 1024;
+
+impl Traffic {
+    pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
+        while offset < reading.size {
+            let socket = Arc::clone(&self.socket);
+            let limit = SEND_WINDOW.min(reading.size - offset);
+            let window;
+            (reading, window) = rt::unblock(move || {
+                let window = reading.send_window(&*socket, offset, limit);
+                (reading, window)
+            })
+            .await;
+            let Window { sent, end } = window;
+            offset += sent;
+            self.moved.fetch_add(sent, Ordering::Relaxed);
+            match end {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Broken::Store(StoreError::ChangedMeanwhile));
+                }
+                Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                    return self.send_pieces(reading, offset, Encoders::default()).await;
+                }
+                Err(e) => return Err(sending_failed(e)),
+            }
+        }
+        self.send_end()
+    }
+
+    /// Reads pieces on the pool, codes them there, and sends them; to the size that the file had when it was opened, no
+    /// further and no less.
+    pub(super) async fn send_pieces(
+        &self,
+        mut reading: Reading,
+        mut offset: u64,
+        mut encoders: Encoders,
+    ) -> Result<(), Broken> {
+        loop {
+            let read;
+            (reading, read) = rt::unblock(move || {
+                let read = read_piece(&reading, offset);
+                (reading, read)
+            })
+            .await;
+            let piece = read.map_err(|e| Broken::Store(StoreError::Io(e)))?;
+            if piece.is_empty() && offset < reading.size {
+                return Err(Broken::Store(StoreError::ChangedMeanwhile));
+            }
+            offset += piece.len() as u64;
+            let last = offset >= reading.size;
+            encoders = self.send_coded(encoders, piece, last).await?;
+            if last {
+                return self.send_end();
+            }
+        }
+    }
+
+    pub(super) async fn send_lines(&self, mut lines: Lines, mut encoders: Encoders) -> Result<(), Broken> {
+        loop {
+            let (text, more);
+            (lines, text, more) = rt::unblock(move || {
+                let mut text = Vec::new();
+                let more = lines(&mut text);
+                (lines, text, more)
+            })
+            .await;
+            let more = more.map_err(Broken::Store)?;
+            encoders = self.send_coded(encoders, text, !more).await?;
+            if !more {
+                return self.send_end();
+            }
+        }
+    }
+
+    /// Sends a piece as it travels, and gives the encoders back.
+    async fn send_coded(&self, mut encoders: Encoders, piece: Vec<u8>, last: bool) -> Result<Encoders, Broken> {
+        let coded = if encoders.is_dear() {
+            let coded;
+            (encoders, coded) = self
+                .turns
+                .take(move || {
+                    let coded = encoders.encode(piece, last);
+                    (encoders, coded)
+                })
+                .await;
+            coded
+        } else {
+            // Line ends are changed faster than a thread is woken for it.
+            encoders.encode(piece, last)
+        };
+        self.send_all(&coded).await?;
+        Ok(encoders)
+    }
+
+    async fn send_all(&self, mut bytes: &[u8]) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            match self.socket.get_ref().write(bytes) {
+                Ok(0) => return Err(Broken::Connection(io::ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    self.moved.fetch_add(count as u64, Ordering::Relaxed);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) => return Err(Broken::Connection(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of what we send is our FIN (stream mode, RFC 959 §3.4.1), before the reply that says so.
+    fn send_end(&self) -> Result<(), Broken> {
+        self.socket.get_ref().shutdown(std::net::Shutdown::Write).map_err(Broken::Connection)
+    }
+}
+
+/// Whose fault a failed window is: a file's errors and a socket's come by the same call.
+fn sending_failed(error: io::Error) -> Broken {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable, NotConnected, TimedOut,
+    };
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkUnreachable | NotConnected
+        | TimedOut => Broken::Connection(error),
+        _ => Broken::Store(StoreError::Io(error)),
+    }
+}
+
+/// One piece of a file; empty where it has become shorter, or ends.
+fn read_piece(reading: &Reading, offset: u64) -> io::Result<Vec<u8>> {
+    let left = usize::try_from(reading.size.saturating_sub(offset)).unwrap_or(TEXT_PIECE);
+    let mut piece = vec![0; left.min(TEXT_PIECE)];
+    let count = reading.read_at(&mut piece, offset)?;
+    piece.truncate(count);
+    Ok(piece)
+}
