@@ -15,6 +15,7 @@ use log::LevelFilter;
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
 use crate::host::{self, Address, Places};
+use crate::logging::{Format, LogOptions};
 
 /// The environment variable that may hold the password of `--user`.
 const PASSWORD_VARIABLE: &str = "GFTP_PASSWORD";
@@ -94,6 +95,18 @@ struct TypedServe {
     /// Log to this file as well (appended to)
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
+    /// The form of the log, on stderr and in --log-file: text, or JSON with one object a line
+    #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
+    log_format: TypedFormat,
+    /// Note every upload, download and deletion in this file, in the form of wu-ftpd's xferlog (appended to)
+    #[arg(long, value_name = "FILE")]
+    xferlog: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TypedFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -135,10 +148,8 @@ pub struct Serve {
     pub durable: bool,
     /// How long transfers may run on after the first signal.
     pub grace: Duration,
-    /// What is logged.
-    pub log_level: LevelFilter,
-    /// Where it is logged besides stderr.
-    pub log_file: Option<PathBuf>,
+    /// What is logged, and where.
+    pub log: LogOptions,
 }
 
 /// Why gftp does not start: one line that says what is wrong and what to type.
@@ -189,8 +200,15 @@ impl TypedServe {
             stall: self.stall,
             durable: self.fsync,
             grace: self.grace,
-            log_level: self.log_level,
-            log_file: self.log_file,
+            log: LogOptions {
+                level: self.log_level,
+                format: match self.log_format {
+                    TypedFormat::Text => Format::Text,
+                    TypedFormat::Json => Format::Json,
+                },
+                file: self.log_file,
+                xferlog: self.xferlog,
+            },
         })
     }
 }
@@ -297,6 +315,9 @@ fn in_one_line(error: &clap::Error) -> String {
         }
         ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with("--anonymous")) => {
             see(&"--anonymous takes off, read or write")
+        }
+        ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with("--log-format")) => {
+            see(&"--log-format takes text or json")
         }
         _ => {
             let rendered = error.render().to_string();

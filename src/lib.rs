@@ -8,6 +8,6 @@ pub mod accounts;
 pub mod cli;
 pub mod ftp;
 pub mod host;
-mod logging;
+pub mod logging;
 pub mod serve;
 pub mod store;

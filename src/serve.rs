@@ -15,7 +15,7 @@ use crate::cli::{Mistake, Serve};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::{self, Address, Drained, Gate, Places, Served};
-use crate::logging;
+use crate::logging::{self, LogFiles};
 use crate::store::{MAX_KEPT, Store};
 
 /// Descriptors that are not sessions': passive listeners of both families, kept uploads (two each), and some for the
@@ -26,7 +26,7 @@ const DESCRIPTORS_EACH: usize = 2;
 
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
-    logging::start(serve.log_level, serve.log_file).map_err(Mistake)?;
+    let logs = logging::start(serve.log).map_err(Mistake)?;
     let root = serve.root.display();
     let store = Store::open(&serve.root)
         .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
@@ -50,7 +50,8 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
-        watch_signals(Arc::clone(&trigger)).map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
+        let watched = watch_signals(Arc::clone(&trigger)).and_then(|()| watch_rotation(logs));
+        watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
         // Whoever reads the line may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = writeln!(io::stdout(), "{ready}");
         if room < wanted {
@@ -121,6 +122,22 @@ fn watch_signals(trigger: Arc<ShutdownTrigger>) -> io::Result<()> {
         }
         if signals.next().await.is_some() {
             trigger.end();
+        }
+    });
+    Ok(())
+}
+
+/// SIGHUP is how who rotates logs says that the old files have been moved away. Where no file is logged to, it keeps its
+/// usual meaning: the terminal is gone, and so is the server.
+fn watch_rotation(logs: LogFiles) -> io::Result<()> {
+    if logs.is_empty() {
+        return Ok(());
+    }
+    let mut signals = Signals::new([Signal::Hup])?;
+    rt::spawn(async move {
+        while signals.next().await.is_some() {
+            logs.reopen();
+            log::info!("SIGHUP: the logs are opened anew");
         }
     });
     Ok(())

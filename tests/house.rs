@@ -17,7 +17,7 @@ const FILE_SYSTEM: [(&str, &str); 4] = [
     ("src/store/", "the served tree is its business"),
     ("src/sys.rs", "raw system calls, sendfile among them"),
     ("src/cli.rs", "reads the password file before anything is served"),
-    ("src/logging.rs", "opens the log file before anything is served"),
+    ("src/logging/lines.rs", "opens the files that are logged to"),
 ];
 
 /// A source file.

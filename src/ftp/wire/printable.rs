@@ -48,8 +48,13 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 }
 
 fn needs_escape(c: char) -> bool {
+    c == '\\' || is_hidden(c)
+}
+
+/// Whether a character cannot be seen as itself, or changes how others are: controls, line ends of any kind, marks that
+/// reorder text.
+pub fn is_hidden(c: char) -> bool {
     match c {
-        '\\' => true,
         ' '..='~' => false,
         // Line and paragraph separators end a line for some viewers.
         '\u{2028}' | '\u{2029}' => true,
