@@ -47,6 +47,27 @@ pub struct Transfer {
     pub road: Road,
     /// What ALLO said the size would be.
     pub announced: Option<u64>,
+    /// Where in its file it begins.
+    pub start: Start,
+}
+
+/// Where in its file a transfer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this offset, as REST gave it; 0 without one.
+    At(u64),
+    /// Behind what is there (APPE).
+    End,
+}
+
+impl Start {
+    /// The offset, where it is known before the transfer.
+    pub fn offset(self) -> Option<u64> {
+        match self {
+            Start::At(offset) => Some(offset),
+            Start::End => None,
+        }
+    }
 }
 
 impl Answer {

@@ -8,6 +8,7 @@ mod answer;
 mod control;
 mod conversation;
 pub mod data;
+mod journal;
 mod session;
 mod transfer;
 pub mod turns;

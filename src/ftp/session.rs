@@ -17,6 +17,9 @@ use super::wire::phrase::{Language, Text, phrase};
 use super::wire::printable::printable;
 use crate::store::{Rights, StoreError, View, VirtualPath};
 
+/// The names under which visitors without an account come (RFC 1635).
+const ANONYMOUS_NAMES: [&[u8]; 2] = [b"anonymous", b"ftp"];
+
 /// How file bytes are represented while they travel (RFC 959 §3.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Representation {
@@ -143,12 +146,18 @@ impl Session {
         }
     }
 
-    /// The name for log lines.
-    pub fn name(&self) -> String {
+    /// The name that was given; empty where there was none.
+    pub fn user(&self) -> &[u8] {
         match &self.who {
-            Who::Stranger => "-".to_string(),
-            Who::Named(name) | Who::In(name, _) => printable(name).to_string(),
+            Who::Stranger => &[],
+            Who::Named(name) | Who::In(name, _) => name,
         }
+    }
+
+    /// Whether the name that was given is one for visitors without an account, and these are let in.
+    pub fn is_anonymous(&self) -> bool {
+        self.shared.accounts.anonymous().is_some()
+            && ANONYMOUS_NAMES.iter().any(|known| self.user().eq_ignore_ascii_case(known))
     }
 
     /// The door to the store. The verb table lets nobody get here who is not logged in; should it ever err, they are

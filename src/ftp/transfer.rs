@@ -9,7 +9,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Conn, listen};
@@ -18,11 +17,11 @@ use super::answer::{Transfer, code_of, reason};
 use super::control::{Control, Progress, Stop, Waiting};
 use super::data::coding::Flaw;
 use super::data::pump::{self, Broken, Road, Traffic};
+use super::journal::Passage;
 use super::session::{Mode, Session};
 use super::wire::phrase::{Text, phrase};
-use super::wire::printable::printable;
 use super::wire::reply::Reply;
-use crate::store::Upload;
+use crate::store::{Upload, VirtualPath};
 
 /// How a transfer ended.
 enum End {
@@ -33,14 +32,21 @@ enum End {
 
 /// Carries out `transfer` and says how it went.
 pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
-    let (began, moved) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    let (done, name) = (transfer.done, printable(&transfer.path.absolute()).to_string());
+    let (moved, mut passage) = (Arc::new(AtomicU64::new(0)), Passage::of(&transfer));
     let uploading = matches!(transfer.road, Road::Receive(..));
-    let progress = Progress { done, moved: Arc::clone(&moved) };
+    let progress = Progress { done: transfer.done, moved: Arc::clone(&moved) };
     let mut control = Control::during(conn, waiting, session.language, uploading, progress);
     let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
     let reply = match control.attend(connecting, None).await {
-        Some(Ok(socket)) => carry(&mut control, session, transfer, Arc::new(socket), &moved).await?,
+        Some(Ok(socket)) => {
+            match carry(&mut control, session, transfer, Arc::new(socket), &moved, &mut passage.path).await {
+                Ok(reply) => reply,
+                Err(e) => {
+                    passage.ended(session, 0, &stopped(Some(Stop::ClientGone)));
+                    return Err(e);
+                }
+            }
+        }
         Some(Err(none)) => {
             give_up(transfer.road).await;
             Reply::new(425, phrase!("{}.", none.words()))
@@ -50,18 +56,20 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
             stopped(control.stop)
         }
     };
-    note(session, done, &name, moved.load(Ordering::Relaxed), began, &reply);
+    passage.ended(session, moved.load(Ordering::Relaxed), &reply);
     control.conclude(&reply);
     Ok(())
 }
 
-/// Moves the bytes over a data connection that stands: from the 150 to what is to be said at the end.
+/// Moves the bytes over a data connection that stands: from the 150 to what is to be said at the end. An upload may turn
+/// out to be to another `path`.
 async fn carry(
     control: &mut Control<'_>,
     session: &Session,
     transfer: Transfer,
     socket: Arc<Socket>,
     moved: &Arc<AtomicU64>,
+    path: &mut VirtualPath,
 ) -> io::Result<Reply> {
     let Transfer { opening, unique, road, announced, .. } = transfer;
     if let Err(e) = control.begin(&Reply::new(150, opening)).await {
@@ -92,15 +100,9 @@ async fn carry(
         }
         return Ok(told(end, moved, compressed));
     };
-    Ok(settle(upload, end, Receipt { unique, moved, compressed, announced, durable: session.shared.durable }).await)
-}
-
-/// The transfer's line in the log.
-fn note(session: &Session, done: &str, name: &str, moved: u64, began: Instant, reply: &Reply) {
-    let (id, seconds) = (session.origin.id, began.elapsed().as_secs_f64());
-    let (who, from, code, text) = (session.name(), session.origin.peer, reply.code(), reply.text().english());
-    let text = printable(&text);
-    log::info!("session {id}: {who} from {from} {done} {name}: {moved} bytes in {seconds:.3} s: {code} {text}");
+    *path = upload.path().clone();
+    let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable };
+    Ok(settle(upload, end, receipt, path).await)
 }
 
 /// What the reply to an upload tells of it.
@@ -127,12 +129,13 @@ async fn give_up(road: Road) {
 }
 
 /// Publishes, keeps or removes an upload, and says which.
-async fn settle(upload: Upload, end: End, receipt: Receipt) -> Reply {
+async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPath) -> Reply {
     let Receipt { unique, moved, compressed, announced, durable } = receipt;
     match end {
         End::Whole => {
             match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
                 Ok(published) => {
+                    *path = published.path;
                     let stored = match unique {
                         true => phrase!("Stored {} bytes as {}", moved, published.name),
                         false => phrase!("Stored {} bytes", moved),

@@ -167,7 +167,11 @@ impl Door {
         let ticket = match self.gate.admit(peer.ip()) {
             Ok(ticket) => ticket,
             Err(full) => {
-                log::info!("{name}: turned {peer} away: {full}");
+                let address = peer.ip().to_string();
+                log::info!(
+                    event = "turned_away", service = name, peer = address.as_str(), peer_port = peer.port();
+                    "{name}: turned {peer} away: {full}"
+                );
                 // A fresh socket has room for a line; one that has not is not worth waiting for.
                 let _ = io::Write::write(&mut socket.get_ref(), &self.service.turned_away(&full.to_string()));
                 return;
@@ -182,11 +186,27 @@ impl Door {
             let _ticket = ticket;
             let began = Instant::now();
             let end = service.serve(conn).await;
-            let seconds = began.elapsed().as_secs_f32();
-            match end {
-                Ok(()) => log::info!("session {id}: connection from {peer} ended after {seconds:.1} s ({name})"),
-                Err(e) => log::info!("session {id}: connection from {peer} lost after {seconds:.1} s ({name}): {e}"),
-            }
+            say_goodbye(id, peer, name, began.elapsed().as_secs_f64(), end);
         });
     }
+}
+
+/// The last line of a session in the log.
+fn say_goodbye(id: u64, peer: SocketAddr, name: &str, seconds: f64, end: io::Result<()>) {
+    let (how, error) = match end {
+        Ok(()) => ("ended", None),
+        Err(e) => ("lost", Some(e.to_string())),
+    };
+    let why = error.as_ref().map_or(String::new(), |e| format!(": {e}"));
+    let address = peer.ip().to_string();
+    log::info!(
+        event = "session_end",
+        service = name,
+        session = id,
+        peer = address.as_str(),
+        peer_port = peer.port(),
+        seconds = (seconds * 1000.0).round() / 1000.0,
+        error = error.as_deref();
+        "session {id}: connection from {peer} {how} after {seconds:.1} s ({name}){why}"
+    );
 }

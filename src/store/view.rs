@@ -130,21 +130,21 @@ impl View {
         (self.rights.write || self.rights.append).then(|| self.store.kept.size(&self.key(path))).flatten()
     }
 
-    /// Deletes a file or a link, and this owner's kept partial upload to it. Needs `delete`.
-    pub fn delete(&self, path: &VirtualPath) -> Result<(), StoreError> {
+    /// Deletes a file or a link, and this owner's kept partial upload to it; how many bytes the file had. Needs `delete`.
+    pub fn delete(&self, path: &VirtualPath) -> Result<u64, StoreError> {
         need(self.rights.delete, "delete")?;
         visible(path)?;
         let deleted = match self.present(path) {
-            Ok(place) => sys::unlink(&place.directory, &place.name).map_err(StoreError::from),
+            Ok(place) => sys::unlink(&place.directory, &place.name).map(|()| place.size).map_err(StoreError::from),
             Err(error) => Err(error),
         };
         match deleted {
-            Ok(()) => drop(self.store.kept.forget(&self.key(path))),
+            Ok(_) => drop(self.store.kept.forget(&self.key(path))),
             // Nothing but the partial was there, and it was this owner's to delete.
-            Err(StoreError::NotFound) if self.store.kept.forget(&self.key(path)) => {}
-            Err(error) => return Err(error),
+            Err(StoreError::NotFound) if self.store.kept.forget(&self.key(path)) => return Ok(0),
+            Err(_) => {}
         }
-        Ok(())
+        deleted
     }
 
     /// Removes an empty directory. Broken uploads kept in it go with it. Needs `delete`.
@@ -280,7 +280,8 @@ impl View {
         } else {
             self.store.resolver.is_entry_served(&directory, &name, &stat, device)
         };
-        if served { Ok(PresentPlace { directory, name }) } else { Err(StoreError::NotFound) }
+        let size = sys::size(&stat);
+        if served { Ok(PresentPlace { directory, name, size }) } else { Err(StoreError::NotFound) }
     }
 
     /// Directory and name of the existing thing that `path` leads to.
@@ -322,6 +323,8 @@ impl View {
 struct PresentPlace {
     directory: OwnedFd,
     name: Vec<u8>,
+    /// Bytes.
+    size: u64,
 }
 
 fn need(right: bool, name: &'static str) -> Result<(), StoreError> {

@@ -301,7 +301,8 @@ impl Conn {
                 return Some(Event::TooLong);
             }
             if std::mem::take(&mut self.first_line) && is_http(&line) {
-                log::info!("session {}: closed: the peer speaks HTTP", self.origin.id);
+                let id = self.origin.id;
+                log::info!(event = "http", session = id; "session {id}: closed: the peer speaks HTTP");
                 (self.ended, self.inbox) = (true, Vec::new());
                 return Some(Event::Closed);
             }

@@ -3,23 +3,28 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::journal::{self, Subject};
 use super::super::session::Session;
 use super::super::wire::phrase::phrase;
-use super::super::wire::reply::quote;
+use super::super::wire::reply::{Reply, quote};
 use super::super::wire::time::parse_time;
 
 /// DELE.
 pub async fn dele(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    session.store(&path, |view, path| view.delete(path)).await?;
-    Answer::say(250, phrase!("Deleted."))
+    let bytes = session.store(&path, |view, path| view.delete(path)).await?;
+    let reply = Reply::new(250, phrase!("Deleted."));
+    journal::deleted(&Subject::of(session), &path, Some(bytes), &reply);
+    Ok(Answer::Reply(reply))
 }
 
 /// RMD.
 pub async fn rmd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     session.store(&path, |view, path| view.remove_directory(path)).await?;
-    Answer::say(250, phrase!("Directory removed."))
+    let reply = Reply::new(250, phrase!("Directory removed."));
+    journal::deleted(&Subject::of(session), &path, None, &reply);
+    Ok(Answer::Reply(reply))
 }
 
 /// MKD: the reply holds the name, absolute and quoted (RFC 959 Appendix II).

@@ -1,6 +1,7 @@
 //! Who is there: USER, PASS, ACCT, REIN, QUIT (RFC 959 §4.1.1).
 
 use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
@@ -9,19 +10,13 @@ use crate::store::VirtualPath;
 
 /// Wrong passwords that one connection may offer: enough for a person who mistypes, few for a program that guesses.
 const MOST_FAILURES: u32 = 5;
-/// The names under which visitors without an account come (RFC 1635).
-const ANONYMOUS_NAMES: [&[u8]; 2] = [b"anonymous", b"ftp"];
-
-fn is_anonymous(name: &[u8]) -> bool {
-    ANONYMOUS_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
 
 /// USER: a new name, also in the middle of a session, forgets whoever was logged in; transfer parameters stay.
 pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let name = argument.unwrap_or_default();
     session.directory = VirtualPath::root();
     session.who = Who::Named(name.to_vec());
-    if is_anonymous(name) && session.shared.accounts.anonymous().is_some() {
+    if session.is_anonymous() {
         return Answer::say(331, phrase!("Anonymous visitor: any password will do."));
     }
     // The same for names that exist and names that do not.
@@ -35,20 +30,19 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::Stranger => return Err(Refusal::say(503, phrase!("Send USER first."))),
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
-    let anonymous = session.shared.accounts.anonymous().filter(|_| is_anonymous(&name));
+    let anonymous = session.shared.accounts.anonymous().filter(|_| session.is_anonymous());
     let rights = match anonymous {
         Some(rights) => Some(rights),
         None => session.shared.accounts.check(&name, Password::new(argument.unwrap_or_default())).await,
     };
-    let (id, from) = (session.origin.id, session.origin.peer);
     if let Some(rights) = rights {
         session.let_in(name, rights);
-        log::info!("session {id}: {} from {from} logged in", session.name());
+        journal::logged_in(session);
         return Answer::say(230, phrase!("Logged in."));
     }
     session.failures += 1;
     let failures = session.failures;
-    log::warn!("session {id}: {} from {from} failed to log in ({failures} of {MOST_FAILURES})", session.name());
+    journal::failed_to_log_in(session, failures, MOST_FAILURES);
     session.who = Who::Stranger;
     if failures >= MOST_FAILURES {
         return Ok(Answer::Goodbye(Reply::new(421, phrase!("Too many wrong passwords; closing."))));

@@ -11,10 +11,10 @@ pub mod table;
 mod transfer;
 
 use super::answer::{Outcome, Refusal};
+use super::journal;
 use super::session::Session;
 use super::wire::command::{Command, Malformed};
 use super::wire::phrase::phrase;
-use super::wire::printable::printable;
 use table::{Argument, Verb, When};
 
 /// What `line` comes to.
@@ -41,9 +41,7 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     };
     if let (true, Err(Refusal(reply))) = (verb.logged, &outcome) {
         // Nobody could help a user who "cannot upload" if the log had nothing of it.
-        let (id, from) = (session.origin.id, session.origin.peer);
-        let (who, code, text) = (session.name(), reply.code(), printable(&reply.text().english()).to_string());
-        log::info!("session {id}: {who} from {from} was refused {}: {code} {text}", verb.name);
+        journal::refused(session, verb.name, argument, reply);
     }
     outcome
 }

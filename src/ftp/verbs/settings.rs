@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::deflate::Level;
+use super::super::journal;
 use super::super::session::{Mode, Representation, Session};
 use super::super::wire::facts::Facts;
 use super::super::wire::phrase::{Text, phrase};
@@ -108,7 +109,7 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// CLNT.
 pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    log::info!("session {}: the client is {}", session.origin.id, printable(argument.unwrap_or_default()));
+    journal::is_client(session, argument.unwrap_or_default());
     Answer::say(200, phrase!("Noted."))
 }
 

@@ -49,7 +49,7 @@ pub struct Verb {
     /// The right it needs, in the words of accounts: "list or read" wants one of them, "read and write" both. Empty: none.
     /// The store checks it; what stands here tells users, and the tests, which hold every verb to it.
     pub needs: &'static str,
-    /// Whether its refusal is worth a line in the log, as its transfer would be.
+    /// Whether its refusal is worth a line in the log, as its transfer or deletion would be.
     pub logged: bool,
     /// What answers it.
     pub run: Handler,
@@ -116,9 +116,9 @@ pub static VERBS: &[Verb] = &[
     verb!("REST", Must("<offset>"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
     verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
     // Changes
-    verb!("DELE", Must("<path>"), LoggedIn, "RFC 959", change::dele, "Delete a file", needs = "delete"),
-    verb!("RMD", Must("<path>"), LoggedIn, "RFC 959", change::rmd, "Remove an empty directory", needs = "delete"),
-    verb!("XRMD", Must("<path>"), LoggedIn, "RFC 775", change::rmd, "As RMD", needs = "delete"),
+    verb!("DELE", Must("<path>"), LoggedIn, "RFC 959", change::dele, "Delete a file", needs = "delete", logged = true),
+    verb!("RMD", Must("<path>"), LoggedIn, "RFC 959", change::rmd, "Remove an empty directory", needs = "delete", logged = true),
+    verb!("XRMD", Must("<path>"), LoggedIn, "RFC 775", change::rmd, "As RMD", needs = "delete", logged = true),
     verb!("MKD", Must("<path>"), LoggedIn, "RFC 959", change::mkd, "Make a directory", needs = "mkdir"),
     verb!("XMKD", Must("<path>"), LoggedIn, "RFC 775", change::mkd, "As MKD", needs = "mkdir"),
     verb!("RNFR", Must("<path>"), LoggedIn, "RFC 959", change::rnfr, "Rename: the old name", needs = "rename"),

@@ -3,11 +3,12 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-use super::super::answer::{Answer, Outcome, Refusal, Transfer};
+use super::super::answer::{Answer, Outcome, Refusal, Start, Transfer};
 use super::super::data::Plan;
 use super::super::data::ascii::{FromNetwork, Position, Resume, ToNetwork};
 use super::super::data::passive::Expectation;
 use super::super::data::pump::{Road, TEXT_PIECE};
+use super::super::journal;
 use super::super::session::{Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
 use super::super::wire::phrase::{Text, phrase};
@@ -77,8 +78,8 @@ fn active(session: &mut Session, address: SocketAddr) -> Outcome {
     // lftp announces the unspecified address over IPv6; it can only mean its own.
     let ip = if address.ip().is_unspecified() { session.origin.peer.ip() } else { address.ip().to_canonical() };
     if ip != session.origin.peer.ip() {
-        let (id, peer) = (session.origin.id, session.origin.peer);
-        log::warn!("session {id}: {peer} asked for a data connection to {address}: refused");
+        journal::refused_to_connect(session, address);
+        let peer = session.origin.peer;
         return Err(Refusal::say(504, phrase!("Data goes to your own address only, {}; or use PASV.", peer.ip())));
     }
     if address.port() < FIRST_PORT {
@@ -124,7 +125,7 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         true => opening("ASCII", &path, None),
         false => opening("BINARY", &path, Some(size)),
     };
-    Ok(transfer("sent", path, opening, false, road, None))
+    Ok(transfer("sent", path, opening, false, road, None, Start::At(from)))
 }
 
 /// STOR, from where REST said.
@@ -153,6 +154,11 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
     let announced = session.announced.take();
     let text = session.representation == Representation::Ascii;
     let unique = matches!(how, How::Unique);
+    let start = match how {
+        How::ResumeAt(offset) => Start::At(offset),
+        How::Append | How::AppendKept => Start::End,
+        How::Replace | How::Unique => Start::At(0),
+    };
     let opened = session.store(&path, move |view, path| {
         let there = if let How::ResumeAt(offset) = how { offset } else { 0 };
         if let Some(size) = announced
@@ -173,7 +179,7 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
     };
     let road = Road::Receive(upload, session.decoders(decoder));
-    Ok(transfer("received", path, opening, unique, road, announced))
+    Ok(transfer("received", path, opening, unique, road, announced, start))
 }
 
 /// Cuts an upload that holds the whole old text back to where `marker` transferred bytes end.
@@ -248,8 +254,9 @@ fn transfer(
     unique: bool,
     road: Road,
     announced: Option<u64>,
+    start: Start,
 ) -> Answer {
-    Answer::Transfer(Box::new(Transfer { done, path, opening, unique, road, announced }))
+    Answer::Transfer(Box::new(Transfer { done, path, opening, unique, road, announced, start }))
 }
 
 /// ALLO: answered 200, since some cameras take 202 for a reason to ask for ever. The size is remembered: a disk that
@@ -292,7 +299,7 @@ pub async fn abor(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 /// For listings, which share the way transfers are made ready.
 pub fn listing(session: &Session, path: VirtualPath, lines: super::super::data::pump::Lines) -> Answer {
     let road = Road::SendLines(lines, session.encoders(None));
-    transfer("listed", path, phrase!("Here comes the listing."), false, road, None)
+    transfer("listed", path, phrase!("Here comes the listing."), false, road, None, Start::At(0))
 }
 
 /// SIZE and REST in TYPE A read the file; this is how much they may read at most: about a second from memory, which

@@ -128,7 +128,7 @@ const METHODS: &[Method] = &[
     ("unique", |view| view.upload(&at("file"), How::Unique).map(drop)),
     ("append", |view| view.upload(&at("file"), How::Append).map(drop)),
     ("kept", |view| view.kept(&at("broken")).map(drop).ok_or(StoreError::Forbidden("write"))),
-    ("delete", |view| view.delete(&at("file"))),
+    ("delete", |view| view.delete(&at("file")).map(drop)),
     ("remove_directory", |view| view.remove_directory(&at("sub"))),
     ("make_directory", |view| view.make_directory(&at("new"))),
     ("exists_for_rename", |view| view.exists_for_rename(&at("file"))),

@@ -81,7 +81,7 @@ fn whatever_supersedes_it_drops_it() {
         assert!(!ground.names_on_disk("").iter().any(|name| is_temporary(name.as_bytes())), "{what}");
     };
     drops("publish", &|| drop(put(&view, "file", How::Replace, "new").unwrap()));
-    drops("delete", &|| view.delete(&at("file")).unwrap());
+    drops("delete", &|| view.delete(&at("file")).map(drop).unwrap());
     drops("rename", &|| view.rename(&at("file"), &at("other")).unwrap());
     drops("being renamed over", &|| view.rename(&at("other"), &at("file")).unwrap());
     drops("a newer broken one", &|| {
