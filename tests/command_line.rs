@@ -71,6 +71,8 @@ fn mistakes_are_one_line_that_says_what_to_type() {
     assert_mistake(&serve(&["--max-sessions", "many"]), &["many"]);
     assert_mistake(&serve(&["--log-level", "loud"]), &["loud", "debug"]);
     assert_mistake(&serve(&["--log-file", "/no/such/log"]), &["/no/such/log"]);
+    assert_mistake(&serve(&["--log-format", "xml"]), &["--log-format", "text or json"]);
+    assert_mistake(&serve(&["--xferlog", "/no/such/log"]), &["--xferlog", "/no/such/log"]);
     assert_mistake(&serve(&["--user", "alice"]), &["GFTP_PASSWORD", "--password-file"]);
     assert_mistake(&serve(&["--user", "alice", "--password-file", "/no/such/file"]), &["/no/such/file"]);
     assert_mistake(&serve(&["--user", "alice", "--password-file", "/dev/null"]), &["first line"]);

@@ -1,5 +1,10 @@
 //! The log of a session: who came in, what moved and how it ended, each in one line that can be found by its session.
 
+/// The forms for programs: JSON and the transfer log.
+mod forms;
+/// Logs that are moved away, or that nobody reads.
+mod rotation;
+
 use std::fs::File;
 use std::io::Write;
 
@@ -109,4 +114,19 @@ fn a_refused_transfer_is_logged() {
     control.epsv().unwrap();
     control.tell("RETR file", 425).unwrap();
     line(&server, &[&session, "alice", &from, "/file", " 425 "]);
+}
+
+#[test]
+fn a_deletion_is_logged() {
+    let server = Server::with_account();
+    std::fs::write(server.root().join("file"), b"x").unwrap();
+    std::fs::create_dir(server.root().join("folder")).unwrap();
+    let (mut control, from) = login(&server);
+    let session = session(&server, &from);
+    control.tell("DELE file", 250).unwrap();
+    line(&server, &[&format!("{session}alice from {from} deleted /file: 250 Deleted.")]);
+    control.tell("RMD folder", 250).unwrap();
+    line(&server, &[&format!("{session}alice from {from} deleted /folder: 250 Directory removed.")]);
+    control.tell("DELE file", 550).unwrap();
+    line(&server, &[&session, "was refused DELE: 550", "/file"]);
 }

@@ -221,3 +221,21 @@ impl Passage {
 fn in_milliseconds(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever the bytes are, they can be had back from what is shown.
+        #[test]
+        fn any_bytes_come_back(bytes: Vec<u8>) {
+            let shown = Shown::of(&bytes);
+            let digits = |hex: &String| (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+            let back: Vec<u8> = shown.hex.as_ref().map_or_else(|| shown.text.as_bytes().to_vec(), digits);
+            prop_assert_eq!(back, bytes);
+        }
+    }
+}
