@@ -7,7 +7,7 @@ use super::data::pump::Road;
 use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
-use crate::store::{StoreError, VirtualPath};
+use crate::store::{StoreError, Value, VirtualPath};
 
 /// What came of a command.
 pub type Outcome = Result<Answer, Refusal>;
@@ -95,9 +95,12 @@ impl Refusal {
 /// What the store said, as a phrase.
 pub fn reason(error: &StoreError) -> Text {
     let (words, values) = error.words();
-    // Values may be phrases of their own: what there is too much of, for one.
-    let values = values.into_iter().map(Text::from).collect();
-    Text::phrase(words, values)
+    let values = values.into_iter().map(|value| match value {
+        Value::Number(number) => number.into(),
+        Value::Phrase(words) => Text::phrase(words, Vec::new()),
+        Value::Text(text) => text.into(),
+    });
+    Text::phrase(words, values.collect())
 }
 
 /// The reply code of a store's error (RFC 959 §4.2): 4yz where trying again may help, 55z where it will not.

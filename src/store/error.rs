@@ -67,13 +67,24 @@ pub enum StoreError {
     Io(std::io::Error),
 }
 
+/// What stands in a hole of a reason.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A number.
+    Number(u64),
+    /// Words, which have a language too.
+    Phrase(&'static str),
+    /// What is the same in every language.
+    Text(String),
+}
+
 impl StoreError {
     /// The reason as a phrase with a `{}` for each value, and the values: for those who say it in other languages.
-    pub fn words(&self) -> (&'static str, Vec<String>) {
+    pub fn words(&self) -> (&'static str, Vec<Value>) {
         let words = match self {
             StoreError::NotFound => "no such file or directory",
             StoreError::Denied => "the system denies access",
-            StoreError::Forbidden(right) => return (LACKS_RIGHT, vec![(*right).to_string()]),
+            StoreError::Forbidden(right) => return (LACKS_RIGHT, vec![Value::Text((*right).to_string())]),
             StoreError::IsDirectory => "it is a directory",
             StoreError::NotDirectory => "it is not a directory",
             StoreError::Exists => "it already exists",
@@ -88,12 +99,14 @@ impl StoreError {
             StoreError::Busy => "it is in use",
             StoreError::Loop => "too many levels of symbolic links",
             StoreError::NotRegular => "it is not a regular file",
-            StoreError::BeyondEnd { size } => return (BEYOND_END, vec![size.to_string()]),
-            StoreError::Interrupted { size } => return (INTERRUPTED, vec![size.to_string(), size.to_string()]),
+            StoreError::BeyondEnd { size } => return (BEYOND_END, vec![Value::Number(*size)]),
+            StoreError::Interrupted { size } => return (INTERRUPTED, vec![Value::Number(*size), Value::Number(*size)]),
             StoreError::ChangedMeanwhile => "the file was changed by someone else meanwhile",
             StoreError::OutOfDescriptors => "the server has too many files open",
-            StoreError::TooMany { what, limit } => return (TOO_MANY, vec![limit.to_string(), (*what).to_string()]),
-            StoreError::Io(error) => return ("{}", vec![error.to_string()]),
+            StoreError::TooMany { what, limit } => {
+                return (TOO_MANY, vec![Value::Number(*limit as u64), Value::Phrase(what)]);
+            }
+            StoreError::Io(error) => return ("{}", vec![Value::Text(error.to_string())]),
         };
         (words, Vec::new())
     }
@@ -111,7 +124,12 @@ impl fmt::Display for StoreError {
         let mut values = values.iter();
         for (number, piece) in words.split("{}").enumerate() {
             if number > 0 {
-                f.write_str(values.next().map_or("", String::as_str))?;
+                match values.next() {
+                    Some(Value::Number(number)) => write!(f, "{number}")?,
+                    Some(Value::Phrase(text)) => f.write_str(text)?,
+                    Some(Value::Text(text)) => f.write_str(text)?,
+                    None => {}
+                }
             }
             f.write_str(piece)?;
         }

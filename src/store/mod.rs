@@ -26,7 +26,7 @@ mod view;
 mod tests;
 
 pub use entry::{Entry, Kind};
-pub use error::StoreError;
+pub use error::{StoreError, Value};
 pub use expand::{MAX_GLOB_DIRECTORIES, MAX_GLOB_NAMES};
 pub use glob::{has_wildcards, matches};
 pub use kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_PER_OWNER};

@@ -5,7 +5,7 @@ use super::super::data::deflate::Level;
 use super::super::journal;
 use super::super::session::{Mode, Representation, Session};
 use super::super::wire::facts::Facts;
-use super::super::wire::phrase::{Text, phrase};
+use super::super::wire::phrase::{BadTag, Language, Text, phrase};
 use super::super::wire::printable::printable;
 use super::super::wire::reply::Reply;
 use super::table::{MORE_FEATURES, VERBS, find};
@@ -77,6 +77,18 @@ fn mode_options(session: &mut Session, options: &[u8]) -> Outcome {
     Answer::say(200, phrase!("MODE Z LEVEL set to {}.", session.level.number()))
 }
 
+/// LANG (RFC 2640 §4): the language of the replies' text; the default one where none is named.
+pub async fn lang(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    session.language = match argument.map_or(Ok(Language::default()), Language::of_tag) {
+        Ok(language) => language,
+        Err(BadTag::Syntax) => return Err(Refusal::say(501, phrase!("Use: LANG <tag>, as LANG en or LANG de."))),
+        Err(BadTag::Unknown) => {
+            return Err(Refusal::say(504, phrase!("Only English (en) and German (de) are spoken here.")));
+        }
+    };
+    Answer::say(200, phrase!("Replies are in English now."))
+}
+
 /// SMNT: there is one tree.
 pub async fn smnt(_: &mut Session, _: Option<&[u8]>) -> Outcome {
     Err(Refusal::say(502, phrase!("There is nothing to mount here.")))
@@ -119,6 +131,7 @@ pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     lines.extend(MORE_FEATURES.iter().map(|line| line.to_string()));
     // RFC 3659 §7.8: the facts chosen now are starred.
     lines.push(session.facts.feat());
+    lines.push(session.language.feat());
     lines.sort();
     let lines = lines.into_iter().map(Text::from).collect();
     Ok(Answer::Reply(Reply::multi(211, phrase!("Features:"), lines, phrase!("End"))))

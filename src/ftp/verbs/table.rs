@@ -129,6 +129,7 @@ pub static VERBS: &[Verb] = &[
     verb!("STRU", Must("<F>"), LoggedIn, "RFC 959", settings::stru, "File structure: only F"),
     verb!("MODE", Must("<S or Z>"), LoggedIn, "RFC 959, draft-preston-ftpext-deflate", settings::mode, "Transfer mode: S (stream) or Z (compressed)", feat = Some("MODE Z")),
     verb!("OPTS", Must("<verb options>"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST, MODE Z"),
+    verb!("LANG", May("[<en or de>]"), Always, "RFC 2640", settings::lang, "The language of replies"),
     verb!("CLNT", Must("<name>"), Always, "de facto", settings::clnt, "Say which client you are", feat = Some("CLNT")),
     verb!("SITE", Must("<command>"), LoggedIn, "RFC 959", site::unknown, "What this server has of its own; SITE HELP lists it"),
     // About the server

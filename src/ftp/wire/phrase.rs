@@ -18,6 +18,39 @@ pub enum Language {
     German,
 }
 
+/// Each language with its tag, in the order FEAT names them.
+const TAGS: [(Language, &str); 2] = [(Language::English, "EN"), (Language::German, "DE")];
+
+impl Language {
+    /// The language of a tag as LANG has it (RFC 2640 §4.1), `de` or, since the words are the same in Vienna, `de-AT`.
+    pub fn of_tag(tag: &[u8]) -> Result<Language, BadTag> {
+        let is_subtag = |part: &[u8]| matches!(part.len(), 1..=8) && part.iter().all(u8::is_ascii_alphanumeric);
+        let mut parts = tag.split(|&byte| byte == b'-');
+        let first = parts.next().unwrap_or_default();
+        if !is_subtag(first) || !parts.all(is_subtag) {
+            return Err(BadTag::Syntax);
+        }
+        let known = TAGS.iter().find(|(_, known)| first.eq_ignore_ascii_case(known.as_bytes()));
+        known.map(|(language, _)| *language).ok_or(BadTag::Unknown)
+    }
+
+    /// The line of FEAT, with a star after the language that is spoken (RFC 2640 §4.3).
+    pub fn feat(self) -> String {
+        let shown =
+            |(language, tag): &(Language, &str)| if *language == self { format!("{tag}*") } else { (*tag).to_string() };
+        format!("LANG {}", TAGS.iter().map(shown).collect::<Vec<_>>().join(";"))
+    }
+}
+
+/// Why a tag names no language that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadTag {
+    /// It is no tag: 501.
+    Syntax,
+    /// Nobody here speaks it: 504.
+    Unknown,
+}
+
 /// What a line of a reply says. Names travel in it, so it may be no UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(Words);
@@ -135,6 +168,26 @@ mod tests {
 
     fn said(text: &Text) -> String {
         String::from_utf8(text.english()).unwrap()
+    }
+
+    #[test]
+    fn tags() {
+        for (tag, language) in [
+            ("en", Ok(Language::English)),
+            ("EN-us", Ok(Language::English)),
+            ("De", Ok(Language::German)),
+            ("de-AT", Ok(Language::German)),
+            ("fr", Err(BadTag::Unknown)),
+            ("deutsch", Err(BadTag::Unknown)),
+            ("", Err(BadTag::Syntax)),
+            ("de-", Err(BadTag::Syntax)),
+            ("de de", Err(BadTag::Syntax)),
+            ("toolongatag", Err(BadTag::Syntax)),
+            ("../de", Err(BadTag::Syntax)),
+        ] {
+            assert_eq!(Language::of_tag(tag.as_bytes()), language, "{tag}");
+        }
+        assert_eq!((Language::English.feat(), Language::German.feat()), ("LANG EN*;DE".into(), "LANG EN;DE*".into()));
     }
 
     #[test]
