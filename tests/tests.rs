@@ -18,6 +18,9 @@ mod compressed;
 /// Dialogues as data, played against a server over IPv4 and IPv6.
 mod dialogue;
 
+/// Digests against other programs, and what they may cost.
+mod digests;
+
 /// Disks that are full, read-only, somebody else's or another one.
 mod disk;
 

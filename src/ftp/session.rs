@@ -11,10 +11,12 @@ use super::data::Plan;
 use super::data::ascii::{FromNetwork, ToNetwork};
 use super::data::coding::{Decoders, Encoders};
 use super::data::deflate::{Deflate, Inflate, Level};
+use super::data::digest::Algorithm;
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
 use super::wire::printable::printable;
+use super::wire::range::Part;
 use crate::store::{Rights, StoreError, View, VirtualPath};
 
 /// The names under which visitors without an account come (RFC 1635).
@@ -70,12 +72,16 @@ pub struct Session {
     pub only_epsv: bool,
     /// REST: where the next transfer begins.
     pub restart: u64,
+    /// RANG: what the next RETR or HASH is about.
+    pub part: Option<Part>,
     /// RNFR: what RNTO will rename.
     pub renaming: Option<VirtualPath>,
     /// ALLO: how large the next upload will be.
     pub announced: Option<u64>,
     /// OPTS MLST.
     pub facts: Facts,
+    /// OPTS HASH.
+    pub algorithm: Algorithm,
     /// LANG.
     pub language: Language,
     /// Wrong passwords so far.
@@ -96,9 +102,11 @@ impl Session {
             plan: Plan::Unset,
             only_epsv: false,
             restart: 0,
+            part: None,
             renaming: None,
             announced: None,
             facts: Facts::DEFAULT,
+            algorithm: Algorithm::default(),
             language: Language::English,
             failures: 0,
         }

@@ -3,15 +3,21 @@
 
 use std::num::NonZero;
 
-use async_lock::Semaphore;
+use async_lock::{Mutex, Semaphore};
 use gftp_plugin::rt;
 
 /// As many at once as there are cores; the others wait in the order they came.
-pub struct Turns(Semaphore);
+pub struct Turns {
+    free: Semaphore,
+    /// Held by whoever is next. The semaphore alone would give a turn back to who has just had one and asks again; the
+    /// lock hands itself to who has waited for longest.
+    next: Mutex<()>,
+}
 
 impl Default for Turns {
     fn default() -> Self {
-        Turns(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)))
+        let free = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
+        Turns { free, next: Mutex::new(()) }
     }
 }
 
@@ -19,7 +25,9 @@ impl Turns {
     /// Computes one bounded piece (milliseconds) on the blocking pool when it is its turn. Not for what waits for a disk: a
     /// slow one would hold the turn.
     pub async fn take<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _turn = self.0.acquire().await;
+        let next = self.next.lock().await;
+        let _turn = self.free.acquire().await;
+        drop(next);
         rt::unblock(work).await
     }
 }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 pub struct Reading {
     /// A regular file.
     pub file: File,
-    /// Bytes, when it was opened.
+    /// Bytes, when it was opened; or to where it is to be read.
     pub size: u64,
     /// Last change, when it was opened.
     pub modified: SystemTime,
@@ -45,6 +45,18 @@ impl Reading {
         sys::advise_sequential(&file);
         let modified = time(sys::modified(stat));
         Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat) })
+    }
+
+    /// The same without what is behind `end`, in bytes from the file's beginning.
+    pub fn until(self, end: u64) -> Self {
+        Reading { size: self.size.min(end), ..self }
+    }
+
+    /// Whether the file is still as it was when it was opened, for all that its size and time tell. Not for what ends
+    /// before its end.
+    pub fn is_as_opened(&self) -> io::Result<bool> {
+        let stat = sys::stat_fd(&self.file)?;
+        Ok(sys::size(&stat) == self.size && time(sys::modified(&stat)) == self.modified)
     }
 
     /// Reads some bytes from `offset`; 0 at the end of the file.

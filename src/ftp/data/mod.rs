@@ -4,6 +4,7 @@
 pub mod ascii;
 pub mod coding;
 pub mod deflate;
+pub mod digest;
 mod expected;
 pub mod passive;
 pub mod pump;

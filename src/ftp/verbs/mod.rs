@@ -3,8 +3,12 @@
 
 mod browse;
 mod change;
+mod digest;
+mod introduce;
 mod lines;
 mod login;
+mod mdtm;
+mod room;
 mod settings;
 mod site;
 pub mod table;
@@ -15,6 +19,7 @@ use super::journal;
 use super::session::Session;
 use super::wire::command::{Command, Malformed};
 use super::wire::phrase::phrase;
+use super::wire::range::Part;
 use table::{Argument, Verb, When};
 
 /// What `line` comes to.
@@ -28,14 +33,16 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     };
     log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));
 
-    // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
-    let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
+    // RNFR, REST and RANG announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
+    let (renaming, restart, part) =
+        (session.renaming.take(), std::mem::take(&mut session.restart), session.part.take());
     let (verb, argument) = behind_site(verb, argument);
-    let outcome = match refused(session, verb, argument) {
+    let outcome = match refused(session, verb, argument).or_else(|| cannot_take_part(verb, part)) {
         Some(refusal) => Err(refusal),
         None => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
             session.restart = if verb.takes_restart { restart } else { 0 };
+            session.part = part.filter(|_| verb.takes_restart);
             (verb.run)(session, argument).await
         }
     };
@@ -66,6 +73,13 @@ fn refused(session: &Session, verb: &Verb, argument: Option<&[u8]>) -> Option<Re
         (Argument::None, Some(_)) => Some(Refusal::say(501, phrase!("{} takes no argument.", verb.name))),
         _ => None,
     }
+}
+
+/// What was announced as a part must not be stored over the whole.
+fn cannot_take_part(verb: &Verb, part: Option<Part>) -> Option<Refusal> {
+    let uploads = matches!(verb.name, "STOR" | "STOU" | "APPE");
+    (uploads && part.is_some())
+        .then(|| Refusal::say(504, phrase!("RANG is for RETR and HASH; resume an upload with REST and STOR.")))
 }
 
 /// The first word, and what is behind the one space after it.

@@ -112,6 +112,7 @@ pub async fn opts(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             Answer::say(200, session.facts.answer().into())
         }
         b"MODE" => mode_options(session, options),
+        b"HASH" => super::digest::choose(session, options),
         _ => match find(&String::from_utf8_lossy(&verb)) {
             Some(_) => Err(Refusal::say(501, phrase!("{} has no options.", printable(&verb)))),
             None => Err(Refusal::say(501, phrase!("{} is not known here.", printable(&verb)))),
@@ -129,9 +130,8 @@ pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     let mut lines: Vec<String> = VERBS.iter().filter_map(|verb| verb.feat.map(String::from)).collect();
     lines.extend(MORE_FEATURES.iter().map(|line| line.to_string()));
-    // RFC 3659 §7.8: the facts chosen now are starred.
-    lines.push(session.facts.feat());
-    lines.push(session.language.feat());
+    // RFC 3659 §7.8: the facts chosen now are starred; likewise the digest of HASH and the language.
+    lines.extend([session.facts.feat(), session.algorithm.feat(), session.language.feat()]);
     lines.sort();
     let lines = lines.into_iter().map(Text::from).collect();
     Ok(Answer::Reply(Reply::multi(211, phrase!("Features:"), lines, phrase!("End"))))
@@ -140,9 +140,9 @@ pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 /// HELP.
 pub async fn help(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let Some(argument) = argument else {
-        /// Names on one line: eight of up to eight letters stay well within a terminal.
+        /// Names on one line: eight, of up to seven letters and a blank, stay well within a terminal.
         const PER_LINE: usize = 8;
-        let names: Vec<_> = VERBS.iter().map(|verb| format!("{:<5}", verb.name)).collect();
+        let names: Vec<_> = VERBS.iter().map(|verb| format!("{:<7} ", verb.name)).collect();
         let lines = names.chunks(PER_LINE).map(|line| line.concat().trim_end().to_string().into()).collect();
         let (first, last) = (phrase!("These commands are known:"), phrase!("HELP <verb> says more."));
         return Ok(Answer::Reply(Reply::multi(214, first, lines, last)));

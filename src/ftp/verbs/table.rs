@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::super::answer::Outcome;
 use super::super::session::Session;
 use super::super::wire::printable::printable;
-use super::{browse, change, login, settings, site, transfer};
+use super::{browse, change, digest, introduce, login, mdtm, room, settings, site, transfer};
 
 /// What a verb wants behind it; the text is how HELP shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Verb {
     pub rfc: &'static str,
     /// Its line in FEAT (RFC 2389 §3.2), if it has one.
     pub feat: Option<&'static str>,
-    /// Whether a REST before it is still good behind it.
+    /// Whether a REST or RANG before it is still good behind it.
     pub takes_restart: bool,
     /// The right it needs, in the words of accounts: "list or read" wants one of them, "read and write" both. Empty: none.
     /// The store checks it; what stands here tells users, and the tests, which hold every verb to it.
@@ -87,6 +87,7 @@ pub static VERBS: &[Verb] = &[
     verb!("ACCT", Must("<account>"), Always, "RFC 959", login::acct, "Accepted, not needed"),
     verb!("REIN", Bare, Always, "RFC 959", login::rein, "Start the session anew"),
     verb!("QUIT", Bare, Always, "RFC 959", login::quit, "Say goodbye; a running transfer ends first"),
+    verb!("HOST", Must("<name>"), Always, "RFC 7151", introduce::host, "Before USER: which of its names you know the server by", feat = Some("HOST")),
     verb!("SMNT", Must("<path>"), LoggedIn, "RFC 959", settings::smnt, "Not done here: answered 502"),
     // Where am I, what is there
     verb!("CWD", Must("<path>"), LoggedIn, "RFC 959", browse::cwd, "Change the working directory"),
@@ -100,8 +101,18 @@ pub static VERBS: &[Verb] = &[
     verb!("MLSD", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlsd, "List a directory for programs", needs = "list"),
     verb!("MLST", May("[<path>]"), LoggedIn, "RFC 3659", browse::mlst, "Facts about one name", needs = "list or read"),
     verb!("SIZE", Must("<path>"), LoggedIn, "RFC 3659", browse::size, "Bytes that RETR would send", feat = Some("SIZE"), needs = "list or read"),
-    verb!("MDTM", Must("<path>"), LoggedIn, "RFC 3659", browse::mdtm, "When a file was modified (UTC)", feat = Some("MDTM"), needs = "list or read"),
+    verb!("MDTM", Must("<path, or time path>"), LoggedIn, "RFC 3659", mdtm::mdtm, "When a file was modified (UTC); with a time in front, set it (needs write)", feat = Some("MDTM"), needs = "list or read"),
     verb!("STAT", May("[<path>]"), Always, "RFC 959", browse::stat, "The session's state, a transfer's progress, or a listing over the control connection"),
+    verb!("AVBL", May("[<path>]"), LoggedIn, "draft-peterson-streamlined", room::avbl, "Bytes that there is still room for", feat = Some("AVBL")),
+    verb!("DSIZ", May("[<path>]"), LoggedIn, "draft-peterson-streamlined", room::dsiz, "Bytes of all files in a directory and below", feat = Some("DSIZ"), needs = "list"),
+    // Digests
+    verb!("HASH", Must("<path>"), LoggedIn, "draft-bryan-ftpext-hash", digest::hash, "Digest of a file, or of its RANG; OPTS HASH chooses which", takes_restart = true, needs = "read"),
+    verb!("XCRC", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xcrc, "CRC32 of a file, or of its bytes from start to before end", feat = Some("XCRC"), needs = "read"),
+    verb!("XMD5", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xmd5, "The same with MD5", feat = Some("XMD5"), needs = "read"),
+    verb!("XSHA", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xsha1, "As XSHA1", feat = Some("XSHA"), needs = "read"),
+    verb!("XSHA1", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xsha1, "The same with SHA-1", feat = Some("XSHA1"), needs = "read"),
+    verb!("XSHA256", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xsha256, "The same with SHA-256", feat = Some("XSHA256"), needs = "read"),
+    verb!("XSHA512", Must("<path [start] [end]>"), LoggedIn, "de facto", digest::xsha512, "The same with SHA-512", feat = Some("XSHA512"), needs = "read"),
     // The data connection
     verb!("PASV", Bare, LoggedIn, "RFC 959", transfer::pasv, "Data: you connect to us (IPv4)", takes_restart = true),
     verb!("EPSV", May("[<1, 2 or ALL>]"), LoggedIn, "RFC 2428", transfer::epsv, "Data: you connect to us", feat = Some("EPSV"), takes_restart = true),
@@ -114,6 +125,7 @@ pub static VERBS: &[Verb] = &[
     verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file", logged = true, needs = "append or write"),
     verb!("ALLO", May("[<bytes>]"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
     verb!("REST", Must("<offset>"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),
+    verb!("RANG", Must("<first last>"), LoggedIn, "draft-bryan-ftp-range", digest::rang, "The next RETR or HASH is of these bytes only, both included", feat = Some("RANG STREAM")),
     verb!("ABOR", Bare, Always, "RFC 959", transfer::abor, "Stop the transfer"),
     // Changes
     verb!("DELE", Must("<path>"), LoggedIn, "RFC 959", change::dele, "Delete a file", needs = "delete", logged = true),
@@ -128,9 +140,10 @@ pub static VERBS: &[Verb] = &[
     verb!("TYPE", Must("<A, I or L 8>"), LoggedIn, "RFC 959", settings::kind, "Text with CRLF, or bytes as they are"),
     verb!("STRU", Must("<F>"), LoggedIn, "RFC 959", settings::stru, "File structure: only F"),
     verb!("MODE", Must("<S or Z>"), LoggedIn, "RFC 959, draft-preston-ftpext-deflate", settings::mode, "Transfer mode: S (stream) or Z (compressed)", feat = Some("MODE Z")),
-    verb!("OPTS", Must("<verb options>"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST, MODE Z"),
+    verb!("OPTS", Must("<verb options>"), Always, "RFC 2389", settings::opts, "Options: UTF8, MLST, HASH, MODE Z"),
     verb!("LANG", May("[<en or de>]"), Always, "RFC 2640", settings::lang, "The language of replies"),
     verb!("CLNT", Must("<name>"), Always, "de facto", settings::clnt, "Say which client you are", feat = Some("CLNT")),
+    verb!("CSID", Must("<Name=…; Version=…;>"), Always, "draft-peterson-streamlined", introduce::csid, "Say which client you are, and learn which server this is", feat = Some("CSID")),
     verb!("SITE", Must("<command>"), LoggedIn, "RFC 959", site::unknown, "What this server has of its own; SITE HELP lists it"),
     // About the server
     verb!("FEAT", Bare, Always, "RFC 2389", settings::feat, "What this server can do beyond RFC 959"),

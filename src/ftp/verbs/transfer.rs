@@ -9,15 +9,14 @@ use super::super::data::ascii::{FromNetwork, Position, Resume, ToNetwork};
 use super::super::data::passive::Expectation;
 use super::super::data::pump::{Road, TEXT_PIECE};
 use super::super::journal;
-use super::super::session::{Representation, Session};
+use super::super::session::{Mode, Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
 use super::super::wire::phrase::{Text, phrase};
+use super::super::wire::range::{LARGEST_OFFSET, parse_decimal};
 use crate::store::{How, StoreError, Upload, VirtualPath};
 
 /// Ports below this belong to services that a data connection must not be made to speak to (RFC 2577 §3).
 const FIRST_PORT: u16 = 1024;
-/// Digits of a restart offset or size: all of a 64-bit number.
-const MOST_DIGITS: usize = 20;
 
 /// PASV.
 pub async fn pasv(session: &mut Session, _: Option<&[u8]>) -> Outcome {
@@ -101,13 +100,22 @@ fn bad_address(error: BadAddress) -> Refusal {
     Refusal::say(code, phrase!("{}.", error.words()))
 }
 
-/// RETR.
+/// RETR, from where REST said, or the part that RANG said (draft-bryan-ftp-range-08 §4.3): as much as there is of it.
 pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let from = std::mem::take(&mut session.restart);
+    let (from, part) = (std::mem::take(&mut session.restart), session.part.take());
     let path = session.path(argument.unwrap_or_default())?;
     let text = session.representation == Representation::Ascii;
+    if part.is_some() && (text || session.mode != Mode::Stream) {
+        let told = phrase!("RANG is of a file's bytes as they are: send TYPE I and MODE S, then RANG again.");
+        return Err(Refusal::say(551, told));
+    }
     let opened = session.store(&path, move |view, path| {
         let reading = view.read(path)?;
+        if let Some(part) = part {
+            let reading = reading.until(part.end);
+            let from = part.start.min(reading.size);
+            return Ok((reading, from, None));
+        }
         match (text, reading.size) {
             (true, _) => {
                 let Resume { read_at, encoder, .. } = find_marker(from, |piece, at| reading.read_at(piece, at))?;
@@ -118,7 +126,7 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         }
     });
     let (reading, from, coding) = opened.await?;
-    let size = reading.size;
+    let size = if part.is_some() { reading.size - from } else { reading.size };
     let road = Road::Send(reading, from, session.encoders(coding));
     // Clients take the size for their progress bar from "(N bytes)"; that of a text in transfer is not known.
     let opening = match text {
@@ -264,7 +272,7 @@ fn transfer(
 pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let mut words = argument.unwrap_or_default().split(|&byte| byte == b' ');
     // "ALLO 100 R 10" tells of records, which a stream of bytes does not have.
-    session.announced = match words.next().map(decimal) {
+    session.announced = match words.next().map(parse_decimal) {
         Some(None) if argument.is_some() => return Err(Refusal::say(501, phrase!("Use: ALLO <bytes>, a number."))),
         size => size.flatten(),
     };
@@ -273,20 +281,14 @@ pub async fn allo(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// REST (RFC 3659 §5).
 pub async fn rest(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
-    let Some(offset) = decimal(argument.unwrap_or_default()) else {
+    let Some(offset) = parse_decimal(argument.unwrap_or_default()) else {
         return Err(Refusal::say(501, phrase!("Use: REST <offset>, a number of bytes.")));
     };
-    // The kernel's file offsets are signed.
-    if i64::try_from(offset).is_err() {
+    if offset > LARGEST_OFFSET {
         return Err(Refusal::say(501, phrase!("No file is that large.")));
     }
     session.restart = offset;
     Answer::say(350, phrase!("The next transfer begins at {}.", offset))
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let plain = digits.len() <= MOST_DIGITS && digits.iter().all(u8::is_ascii_digit);
-    if plain { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
 
 /// ABOR where nothing runs, or nothing any more: a running transfer is stopped by the conversation, which then comes
