@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use gftp_plugin::rt;
+
 use super::super::Shared;
 use super::super::answer::{Answer, Outcome, Refusal, reason};
 use super::super::data::digest::{Algorithm, Digest};
@@ -13,10 +15,8 @@ use super::super::wire::range::{Part, parse_name_and_part, parse_rang};
 use super::super::wire::reply::Reply;
 use crate::store::{Reading, StoreError, VirtualPath};
 
-/// Bytes of one piece: 16 ms of SHA-512, the slowest, so that turns are short and a trip to the pool still costs nothing.
-const PIECE: u64 = 4 * 1024 * 1024;
-/// What is read at once: fits the second-level cache, so that a byte comes from memory once.
-const READ: usize = 128 * 1024;
+/// Bytes of one piece: 4 ms of SHA-512, the slowest, so that turns are short, and a trip to the pool costs nothing beside.
+const PIECE: usize = 1024 * 1024;
 
 /// RANG: of REST and RANG the later holds, and each is forgotten by whatever does not take it.
 pub async fn rang(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
@@ -157,45 +157,46 @@ struct Hashing {
     reading: Reading,
     digest: Digest,
     left: Part,
-    buffer: Vec<u8>,
+    piece: Vec<u8>,
 }
 
 impl Hashing {
     fn new(algorithm: Algorithm, reading: Reading, part: Part) -> Hashing {
-        Hashing { reading, digest: Digest::new(algorithm), left: part, buffer: vec![0; READ] }
+        Hashing { reading, digest: Digest::new(algorithm), left: part, piece: Vec::new() }
     }
 
+    /// Reads without a turn at a core, since the disk may be slow, and digests in turn.
     async fn finish(mut self, shared: &Shared) -> Result<String, StoreError> {
         loop {
             let more;
-            (self, more) = shared
-                .piece(move || {
-                    let more = self.piece();
-                    (self, more)
-                })
-                .await;
+            (self, more) = rt::unblock(move || {
+                let more = self.read();
+                (self, more)
+            })
+            .await;
             if !more? {
                 return Ok(self.digest.hex());
             }
+            self = shared
+                .turns
+                .take(move || {
+                    self.digest.update(&self.piece);
+                    self
+                })
+                .await;
         }
     }
 
-    /// Goes on by a piece; false at the end. A file that was written to meanwhile has no digest that means anything.
-    fn piece(&mut self) -> Result<bool, StoreError> {
+    /// Reads the next piece; false at the end. A file that was written to meanwhile has no digest that means anything.
+    fn read(&mut self) -> Result<bool, StoreError> {
         let Part { start, end } = &mut self.left;
-        let stop = start.saturating_add(PIECE).min(*end);
-        while *start < stop {
-            let room = usize::try_from(stop - *start).unwrap_or(READ).min(READ);
-            match self.reading.read_at(&mut self.buffer[..room], *start).map_err(StoreError::Io)? {
-                0 => return Err(StoreError::ChangedMeanwhile),
-                count => {
-                    self.digest.update(&self.buffer[..count]);
-                    *start += count as u64;
-                }
-            }
-        }
         if *start < *end {
-            return Ok(true);
+            let room = usize::try_from(*end - *start).unwrap_or(PIECE).min(PIECE);
+            self.piece.resize(room, 0);
+            let count = self.reading.read_at(&mut self.piece, *start).map_err(StoreError::Io)?;
+            self.piece.truncate(count);
+            *start += count as u64;
+            return if count > 0 { Ok(true) } else { Err(StoreError::ChangedMeanwhile) };
         }
         match self.reading.is_as_opened().map_err(StoreError::Io)? {
             true => Ok(false),

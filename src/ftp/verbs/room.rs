@@ -1,6 +1,6 @@
 //! How much there is and how much fits: DSIZ and AVBL (draft-peterson-streamlined-ftp-command-extensions).
 
-use std::sync::Arc;
+use gftp_plugin::rt;
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::session::Session;
@@ -20,17 +20,15 @@ pub async fn dsiz(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let selection = Selection { hidden: true, recursive: true, ..Selection::default() };
     let listing = session.store(&path, move |view, path| view.list(path, selection)).await?;
-    let shared = Arc::clone(&session.shared);
     Ok(Answer::Work(Box::pin(async move {
         let mut sum = Sum { listing, bytes: 0 };
         loop {
             let more;
-            (sum, more) = shared
-                .piece(move || {
-                    let more = sum.add();
-                    (sum, more)
-                })
-                .await;
+            (sum, more) = rt::unblock(move || {
+                let more = sum.add();
+                (sum, more)
+            })
+            .await;
             if !more.map_err(|e| Refusal::about(&path, e))? {
                 return Ok(Reply::new(213, sum.bytes.into()));
             }
