@@ -111,6 +111,7 @@ pub fn code_of(error: &StoreError) -> u16 {
         StoreError::Full => 452,
         StoreError::QuotaExceeded | StoreError::TooBig => 552,
         StoreError::NameTooLong | StoreError::BadName(_) => 553,
+        StoreError::Unsupported(_) => 504,
         StoreError::BeyondEnd { .. } => 554,
         _ => 550,
     }

@@ -3,12 +3,14 @@
 
 mod browse;
 mod change;
+mod facts;
 mod lines;
 mod login;
 mod settings;
 mod site;
 pub mod table;
 mod transfer;
+mod tree;
 
 use super::answer::{Outcome, Refusal};
 use super::journal;
@@ -28,13 +30,15 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     };
     log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));
 
-    // RNFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
-    let (renaming, restart) = (session.renaming.take(), std::mem::take(&mut session.restart));
+    // RNFR, SITE CPFR and REST announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
+    let (renaming, copying) = (session.renaming.take(), session.copying.take());
+    let restart = std::mem::take(&mut session.restart);
     let (verb, argument) = behind_site(verb, argument);
     let outcome = match refused(session, verb, argument) {
         Some(refusal) => Err(refusal),
         None => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
+            session.copying = copying.filter(|_| verb.name == "SITE CPTO");
             session.restart = if verb.takes_restart { restart } else { 0 };
             (verb.run)(session, argument).await
         }
