@@ -74,6 +74,9 @@ struct TypedServe {
     /// Close a session that sends no command for this long; a running transfer does not count as idle
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time)]
     idle: Duration,
+    /// Let a client ask for this much by SITE IDLE
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = parse_time)]
+    max_idle: Duration,
     /// Close a connection that has not logged in within this time
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_time)]
     login_timeout: Duration,
@@ -140,6 +143,8 @@ pub struct Serve {
     pub places: Places,
     /// What one connection may take.
     pub limits: Limits,
+    /// How long a client may ask to stay silent.
+    pub max_idle: Duration,
     /// How long a data connection may take to come about.
     pub data_wait: Duration,
     /// How long a transfer may stand still.
@@ -196,6 +201,7 @@ impl TypedServe {
             },
             places: Places { total: self.max_sessions, per_address: self.max_per_ip },
             limits: Limits { idle: self.idle, login: self.login_timeout, ..Limits::default() },
+            max_idle: self.max_idle.max(self.idle),
             data_wait: self.data_timeout,
             stall: self.stall,
             durable: self.fsync,

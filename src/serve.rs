@@ -46,6 +46,8 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         data_wait: serve.data_wait,
         stall: serve.stall,
         durable: serve.durable,
+        idle: serve.limits.idle,
+        max_idle: serve.max_idle,
     });
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);

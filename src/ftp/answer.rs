@@ -25,7 +25,7 @@ pub enum Answer {
 }
 
 /// Work for a reply, without a data connection. It does one bounded piece after another on the blocking pool
-/// ([`Shared::piece`](super::Shared::piece)), and is stopped by being dropped between two of them: whatever it has not
+/// (what costs a core in turns, [`Turns`](super::turns::Turns)), and is stopped by being dropped between two of them: whatever it has not
 /// finished by then must undo itself.
 pub type Work = BoxFuture<'static, Result<Reply, Refusal>>;
 
@@ -111,6 +111,7 @@ pub fn code_of(error: &StoreError) -> u16 {
         StoreError::Full => 452,
         StoreError::QuotaExceeded | StoreError::TooBig => 552,
         StoreError::NameTooLong | StoreError::BadName(_) => 553,
+        StoreError::Unsupported(_) => 504,
         StoreError::BeyondEnd { .. } => 554,
         _ => 550,
     }

@@ -59,6 +59,12 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         (true, false) => conn.unsettled(),
         _ => {}
     }
+    // Also after REIN, which forgets what SITE IDLE said.
+    conn.set_idle(session.idle);
+    let takes_time = matches!(answer, Ok(Answer::Work(_) | Answer::Transfer(_)));
+    if takes_time {
+        session.set_doing(Some(line));
+    }
     match answer {
         Ok(Answer::Reply(reply)) | Err(Refusal(reply)) => say(conn, session.language, &reply),
         Ok(Answer::Goodbye(reply)) => {
@@ -67,6 +73,9 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         }
         Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
+    }
+    if takes_time {
+        session.set_doing(None);
     }
     Ok(false)
 }

@@ -9,6 +9,7 @@ mod control;
 mod conversation;
 pub mod data;
 mod journal;
+mod roll;
 mod session;
 mod transfer;
 pub mod turns;
@@ -26,6 +27,7 @@ use gftp_plugin::{Conn, Service, rt};
 use crate::accounts::Accounts;
 use crate::store::Store;
 use data::passive::{Passive, PassiveOptions};
+use roll::Roll;
 use turns::Turns;
 
 pub use verbs::table::{VERBS, markdown_table};
@@ -44,6 +46,10 @@ pub struct FtpOptions {
     pub stall: Duration,
     /// Whether an upload is only said to be stored when the disk has it.
     pub durable: bool,
+    /// How long a session may be silent.
+    pub idle: Duration,
+    /// How long it may ask to be by SITE IDLE.
+    pub max_idle: Duration,
 }
 
 /// The FTP service.
@@ -65,25 +71,25 @@ pub struct Shared {
     pub stall: Duration,
     /// See [`FtpOptions::durable`].
     pub durable: bool,
+    /// See [`FtpOptions::idle`].
+    pub idle: Duration,
+    /// See [`FtpOptions::max_idle`].
+    pub max_idle: Duration,
+    /// Who is logged in.
+    pub roll: Arc<Roll>,
     /// Whose turn it is to use a core.
     pub turns: Arc<Turns>,
-}
-
-impl Shared {
-    /// Does one bounded piece of heavy work on the blocking pool; see [`Turns::take`].
-    pub async fn piece<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        self.turns.take(work).await
-    }
 }
 
 impl Ftp {
     /// A server, not yet listening: that is the host's part.
     pub fn new(options: FtpOptions) -> Self {
-        let FtpOptions { store, accounts, passive, data_wait, stall, durable } = options;
+        let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle } = options;
         let passive = Passive::new(passive);
         rt::spawn(expire_kept(Arc::downgrade(&store)));
-        let turns = Arc::default();
-        Ftp { shared: Arc::new(Shared { store, accounts, passive, data_wait, stall, durable, turns }) }
+        let (roll, turns) = (Arc::default(), Arc::default());
+        let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, roll, turns };
+        Ftp { shared: Arc::new(shared) }
     }
 }
 

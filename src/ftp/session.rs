@@ -2,6 +2,7 @@
 //! owns it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gftp_plugin::{Origin, rt};
 
@@ -12,6 +13,7 @@ use super::data::ascii::{FromNetwork, ToNetwork};
 use super::data::coding::{Decoders, Encoders};
 use super::data::deflate::{Deflate, Inflate, Level};
 use super::data::digest::Algorithm;
+use super::roll::Seat;
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
@@ -76,6 +78,12 @@ pub struct Session {
     pub part: Option<Part>,
     /// RNFR: what RNTO will rename.
     pub renaming: Option<VirtualPath>,
+    /// SITE CPFR: what SITE CPTO will copy.
+    pub copying: Option<VirtualPath>,
+    /// SITE IDLE: how long the client may be silent. The conversation keeps to it.
+    pub idle: Duration,
+    /// What SITE WHO says of this session.
+    pub seat: Option<Seat>,
     /// ALLO: how large the next upload will be.
     pub announced: Option<u64>,
     /// OPTS MLST.
@@ -92,6 +100,7 @@ impl Session {
     /// A stranger's session.
     pub fn new(shared: Arc<Shared>, origin: Origin) -> Self {
         Session {
+            idle: shared.idle,
             shared,
             origin,
             who: Who::Stranger,
@@ -104,6 +113,8 @@ impl Session {
             restart: 0,
             part: None,
             renaming: None,
+            copying: None,
+            seat: None,
             announced: None,
             facts: Facts::DEFAULT,
             algorithm: Algorithm::default(),
@@ -125,12 +136,22 @@ impl Session {
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
         let view = self.shared.store.view(rights, owner);
         self.failures = 0;
+        // In this order: a seat that is given up takes the session off the roll.
+        self.seat = None;
+        self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
         self.who = Who::In(name, view);
     }
 
     /// Whether somebody is logged in.
     pub fn is_in(&self) -> bool {
         matches!(self.who, Who::In(..))
+    }
+
+    /// Says what SITE WHO is to tell of this session: the command that it carries out, or none.
+    pub fn set_doing(&self, command: Option<&[u8]>) {
+        if let Some(seat) = &self.seat {
+            seat.set_doing(command);
+        }
     }
 
     /// What bytes become on their way out; `text` says where TYPE A stands.

@@ -1,7 +1,7 @@
 //! Why the store refused, in words a user understands.
 //! It refuses to know reply codes: the protocol in front turns a kind into its own number.
 
-use super::path::PathError;
+use super::path::{PathError, VirtualPath};
 use rustix::io::Errno;
 use std::fmt;
 
@@ -54,6 +54,8 @@ pub enum StoreError {
     },
     /// The file that stands was changed by someone else while the upload ran; it was left alone.
     ChangedMeanwhile,
+    /// The file system cannot do this, and why.
+    Unsupported(&'static str),
     /// The process or the system has no file descriptor left.
     OutOfDescriptors,
     /// A bound that protects the server was reached: of what, and how many.
@@ -90,7 +92,7 @@ impl StoreError {
             StoreError::Exists => "it already exists",
             StoreError::NotEmpty => "the directory is not empty",
             StoreError::NameTooLong => "the name is too long",
-            StoreError::BadName(why) => why,
+            StoreError::BadName(why) | StoreError::Unsupported(why) => why,
             StoreError::ReadOnly => "the file system is read-only",
             StoreError::Full => "the disk is full",
             StoreError::QuotaExceeded => "the disk quota is used up",
@@ -110,6 +112,15 @@ impl StoreError {
         };
         (words, Vec::new())
     }
+}
+
+/// What went wrong in work on many things, and with which of them.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What the client calls the thing.
+    pub path: VirtualPath,
+    /// What is the matter with it.
+    pub error: StoreError,
 }
 
 const LACKS_RIGHT: &str = "this account lacks the right \"{}\"";

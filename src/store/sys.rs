@@ -2,13 +2,18 @@
 //! It refuses to know policy: what may be called with what is decided above. Only what belongs to the whole process is public.
 
 use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags};
-use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{StatxAttributes, StatxFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
+mod copy;
+mod created;
+
+pub(super) use copy::{clone_file, copy_piece, copy_prefix};
+pub(super) use created::{Ticks, created, set_created};
 pub(super) use rustix::fs::{FileType, Stat};
 
 /// Result of a bare system call.
@@ -31,10 +36,8 @@ pub(super) const WRITE_FILE: OFlags =
 const DIRECTORY_BUFFER: usize = 32 * 1024;
 /// sysfs as statfs(2) names it (linux/magic.h); rustix has only procfs.
 const SYSFS_MAGIC: u64 = 0x6265_6572;
-/// Bytes asked of copy_file_range at once: large enough to cost nothing, small enough that a signal gets a word in.
-const COPY_STEP: usize = 64 * 1024 * 1024;
-/// Bytes held while copying by hand.
-const COPY_BUFFER: usize = 256 * 1024;
+/// Bytes asked of sendfile at once: large enough to cost nothing, small enough that a signal gets a word in.
+const SEND_STEP: usize = 64 * 1024 * 1024;
 
 /// Which file it is, whatever its name: device and inode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -177,13 +180,41 @@ pub(super) fn rename_new(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8])
     }
 }
 
-/// Sets the time of the last change and leaves that of the last access; a link is never followed.
-pub(super) fn set_modified(directory: impl AsFd, name: &[u8], seconds: i64, nanoseconds: u32) -> Sys<()> {
-    let times = Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+/// Whether a file system is mounted on it, be it a bind mount of the same one. Old kernels do not say.
+pub(super) fn is_mount_point(fd: impl AsFd) -> bool {
+    let told = fs::statx(fd, "", AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT, StatxFlags::empty());
+    told.is_ok_and(|told| (told.stx_attributes & told.stx_attributes_mask).contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// A moment as the kernel takes it: seconds since 1970 and nanoseconds.
+pub(super) type Moment = (i64, u32);
+
+fn timestamps(accessed: Option<Moment>, modified: Option<Moment>) -> Timestamps {
+    let spec = |moment: Option<Moment>| match moment {
+        Some((seconds, nanoseconds)) => Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+        None => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
     };
-    fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+    Timestamps { last_access: spec(accessed), last_modification: spec(modified) }
+}
+
+/// Sets the times of the last access and the last change, those that are given; a link is never followed.
+pub(super) fn set_times_at(
+    directory: impl AsFd,
+    name: &[u8],
+    accessed: Option<Moment>,
+    modified: Option<Moment>,
+) -> Sys<()> {
+    fs::utimensat(directory, name, &timestamps(accessed, modified), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// The same for an open file.
+pub(super) fn set_times(file: impl AsFd, accessed: Option<Moment>, modified: Option<Moment>) -> Sys<()> {
+    fs::futimens(file, &timestamps(accessed, modified))
+}
+
+/// Makes a link with this text.
+pub(super) fn make_link(text: &[u8], directory: impl AsFd, name: &[u8]) -> Sys<()> {
+    fs::symlinkat(text, directory, name)
 }
 
 pub(super) fn set_permissions(file: impl AsFd, permissions: u32) -> Sys<()> {
@@ -229,7 +260,7 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Sys<usize>
 
 /// Sends some bytes of a file to another descriptor, at most `count` and what one call moves.
 pub(super) fn send_file(to: impl AsFd, file: &File, mut offset: u64, count: u64) -> Sys<usize> {
-    let count = usize::try_from(count).unwrap_or(COPY_STEP).min(COPY_STEP);
+    let count = usize::try_from(count).unwrap_or(SEND_STEP).min(SEND_STEP);
     retry_on_intr(|| fs::sendfile(&to, file, Some(&mut offset), count))
 }
 
@@ -245,49 +276,6 @@ pub(super) fn sync(file: &File) -> Sys<()> {
 /// Forces the names in a directory to the disk.
 pub(super) fn sync_directory(directory: impl AsFd) -> Sys<()> {
     retry_on_intr(|| fs::fsync(&directory))
-}
-
-/// Copies the first `size` bytes of one file over the beginning of another, sharing blocks where the file system can.
-/// Returns the bytes copied: fewer where the source is shorter by now.
-pub(super) fn copy_prefix(from: &File, to: &File, size: u64) -> Sys<u64> {
-    if fs::ioctl_ficlone(to, from).is_ok() {
-        // Truncating must not make up bytes that the source no longer had.
-        let size = size.min(self::size(&stat_fd(to)?));
-        truncate(to, size)?;
-        return Ok(size);
-    }
-    let mut done = 0;
-    while done < size {
-        let step = usize::try_from(size - done).unwrap_or(COPY_STEP).min(COPY_STEP);
-        let (mut source, mut target) = (done, done);
-        match retry_on_intr(|| fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), step)) {
-            Ok(0) => return Ok(done),
-            Ok(copied) => done += copied as u64,
-            Err(Errno::NOSYS | Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM) => {
-                return copy_by_hand(from, to, done, size);
-            }
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(done)
-}
-
-fn copy_by_hand(from: &File, to: &File, mut done: u64, size: u64) -> Sys<u64> {
-    let mut buffer = vec![0; COPY_BUFFER];
-    while done < size {
-        let step = usize::try_from(size - done).unwrap_or(COPY_BUFFER).min(COPY_BUFFER);
-        match read_at(from, &mut buffer[..step], done)? {
-            0 => break,
-            read => {
-                let mut written = 0;
-                while written < read {
-                    written += write_at(to, &buffer[written..read], done + written as u64)?;
-                }
-                done += read as u64;
-            }
-        }
-    }
-    Ok(done)
 }
 
 /// Reads names from where the directory's descriptor stands, "." and ".." left out. Once `see` says that it has enough,
@@ -334,6 +322,11 @@ impl Process {
         let mut groups = vec![rustix::process::getegid().as_raw()];
         groups.extend(rustix::process::getgroups().unwrap_or_default().into_iter().map(|group| group.as_raw()));
         Process { user: rustix::process::geteuid().as_raw(), groups }
+    }
+
+    /// Whether it is ours to set times and permissions of, as far as that can be told beforehand.
+    pub(super) fn owns(&self, stat: &Stat) -> bool {
+        self.user == 0 || stat.st_uid == self.user
     }
 
     /// What the permission bits grant us: four for reading, two for writing, one for searching. Only the bits are asked:

@@ -27,6 +27,22 @@ pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+fn fresh_name() -> Vec<u8> {
+    [PREFIX, format!("{:016x}", random()).as_bytes(), SUFFIX].concat()
+}
+
+/// Makes a symbolic link under a temporary name, which it returns. Nothing locks it: it must not stay for long.
+pub(super) fn make_link(directory: &OwnedFd, text: &[u8]) -> Sys<Vec<u8>> {
+    for _ in 0..ATTEMPTS {
+        let name = fresh_name();
+        match sys::make_link(text, directory, &name) {
+            Err(Errno::EXIST) => continue,
+            made => return made.map(|()| name),
+        }
+    }
+    Err(Errno::EXIST)
+}
+
 /// A file under a temporary name, locked for its life: the lock says to other processes that its writer lives.
 /// Dropping it removes the file unless it was given a name.
 pub(super) struct Temporary {
@@ -42,7 +58,7 @@ impl Temporary {
     pub(super) fn create(directory: OwnedFd) -> Sys<Self> {
         let mut name = Vec::new();
         for _ in 0..ATTEMPTS {
-            name = [PREFIX, format!("{:016x}", random()).as_bytes(), SUFFIX].concat();
+            name = fresh_name();
             let file = match sys::create_new(&directory, &name) {
                 Err(Errno::EXIST) => continue,
                 other => other?,
@@ -89,6 +105,8 @@ impl Drop for Temporary {
 pub(super) fn remove_if_dead(directory: &OwnedFd, name: &[u8]) -> Sys<bool> {
     let file = match sys::open_at(directory, name, sys::READ_FILE) {
         Err(Errno::NOENT) => return Ok(true),
+        // A link is under such a name for a moment only; this one has been left.
+        Err(Errno::LOOP) => return sys::unlink(directory, name).map(|()| true),
         other => other?,
     };
     let stat = sys::stat_fd(&file)?;

@@ -9,11 +9,12 @@ use super::resolve::existing;
 use super::sys::{self, FileType, Identity, Stat};
 use super::temporary::Temporary;
 use super::unique::{UNIQUE_ATTEMPTS, UniqueName};
+use super::view::NEW_UMASK;
 use rustix::io::Errno;
 use std::sync::{Arc, PoisonError};
 
-/// Permission bits of a new file: everybody may read, the server's user may write (0666 without 022).
-const NEW_FILE: u32 = 0o666 & !0o022;
+/// Permission bits of a new file, before the session's umask is taken out.
+pub(super) const NEW_FILE: u32 = 0o666;
 /// What a replaced file hands on. Not the set-id bits: they were given to other content.
 const HANDED_ON: u32 = 0o777;
 /// What an upload does to what is there.
@@ -48,6 +49,10 @@ pub(super) enum Base {
 pub(super) struct Stamp(Identity, u64, (i64, u32));
 
 impl Stamp {
+    pub(super) fn identity(self) -> Identity {
+        self.0
+    }
+
     pub(super) fn of(stat: &Stat) -> Self {
         Stamp(sys::identity(stat), sys::size(stat), sys::modified(stat))
     }
@@ -81,14 +86,17 @@ pub struct Upload {
     pub(super) base: Base,
     /// The account may write, and not only append.
     pub(super) may_cut: bool,
+    /// What the file gets where none stands.
+    pub(super) permissions: u32,
     pub(super) unique: Option<UniqueName>,
 }
 
 impl Upload {
     /// Around a temporary file that holds nothing yet.
     pub(super) fn new(store: Arc<Store>, (owner, path): Key, target: Vec<u8>, temporary: Temporary) -> Self {
-        let base = Base::Anything;
-        Upload { store, owner, path, target, temporary, offset: 0, copied: 0, base, may_cut: false, unique: None }
+        let (base, permissions) = (Base::Anything, NEW_FILE & !NEW_UMASK);
+        let (offset, copied, may_cut, unique) = (0, 0, false, None);
+        Upload { store, owner, path, target, temporary, offset, copied, base, may_cut, permissions, unique }
     }
 
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.
@@ -194,7 +202,7 @@ impl Upload {
 
     /// Gives the file the permission bits and owner it is to have, before anybody can see it.
     fn dress(&self, standing: Option<&Stat>) -> Result<(), StoreError> {
-        let mut permissions = NEW_FILE;
+        let mut permissions = self.permissions;
         if let Some(old) = standing.filter(|old| sys::kind(old) == FileType::RegularFile) {
             permissions = sys::mode(old) & HANDED_ON;
             let own = sys::stat_fd(&self.temporary.file)?;

@@ -3,7 +3,7 @@
 
 use super::Store;
 use super::begin::begin;
-use super::entry::{self, Entry};
+use super::entry::Entry;
 use super::error::StoreError;
 use super::expand::expand;
 use super::listing::{Listing, Selection};
@@ -11,18 +11,30 @@ use super::names::Names;
 use super::path::VirtualPath;
 use super::reading::Reading;
 use super::resolve::{Miss, Place, is_link};
-use super::sys::{self, FileType};
+use super::sys;
 use super::temporary::{is_temporary, remove_if_dead};
-use super::upload::{How, Upload};
+use super::upload::{How, NEW_FILE, Upload};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-/// Permission bits of a new directory: everybody may enter, the server's user may write (0777 without 022).
-const NEW_DIRECTORY: u32 = 0o777 & !0o022;
-/// The permission bits a client may set; not the set-id bits, which would let a file act for the server's user.
-const SETTABLE: u32 = 0o777;
+mod copying;
+mod facts;
+mod joining;
+mod links;
+mod removal;
+
+pub use copying::Copying;
+pub use facts::Changes;
+pub use joining::{Joining, MAX_PARTS};
+pub use removal::Removal;
+
+/// Permission bits of a new directory, before the session's umask is taken out.
+const NEW_DIRECTORY: u32 = 0o777;
+/// What is taken from new files and directories unless the session says otherwise: only the server's user may write.
+pub(super) const NEW_UMASK: u32 = 0o022;
+/// All that a umask can take.
+const WHOLE_UMASK: u32 = 0o777;
 
 /// What an account may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -41,7 +53,7 @@ pub struct Rights {
     pub rename: bool,
     /// Make directories.
     pub mkdir: bool,
-    /// Set permission bits.
+    /// Set permission bits and the umask, make links.
     pub site: bool,
 }
 
@@ -78,16 +90,29 @@ pub struct View {
     store: Arc<Store>,
     rights: Rights,
     owner: Arc<str>,
+    umask: u32,
 }
 
 impl View {
     pub(super) fn new(store: Arc<Store>, rights: Rights, owner: Arc<str>) -> Self {
-        View { store, rights, owner }
+        View { store, rights, owner, umask: NEW_UMASK }
     }
 
     /// The rights it was made with.
     pub fn rights(&self) -> Rights {
         self.rights
+    }
+
+    /// The permission bits that new files and directories of this session go without.
+    pub fn umask(&self) -> u32 {
+        self.umask
+    }
+
+    /// Sets them, 0 to 0o777. Needs `site`: it could open to others what the site keeps closed.
+    pub fn set_umask(&mut self, umask: u32) -> Result<(), StoreError> {
+        need(self.rights.site, "site")?;
+        self.umask = umask & WHOLE_UMASK;
+        Ok(())
     }
 
     /// Whether `path` is a directory that one may stand in. Any right will do: who may only write must get there.
@@ -122,7 +147,7 @@ impl View {
         }
         creatable(path)?;
         let upload = begin(self.store.clone(), self.owner.clone(), path, how)?;
-        Ok(Upload { may_cut: self.rights.write, ..upload })
+        Ok(Upload { may_cut: self.rights.write, permissions: NEW_FILE & !self.umask, ..upload })
     }
 
     /// Bytes of this owner's kept partial upload to `path`. Needs `write` or `append`.
@@ -174,7 +199,7 @@ impl View {
         need(self.rights.mkdir, "mkdir")?;
         creatable(path)?;
         let place = self.store.resolver.place(path.relative())?.ok_or(StoreError::Exists)?;
-        Ok(sys::make_directory(&place.directory, &place.name, NEW_DIRECTORY)?)
+        Ok(sys::make_directory(&place.directory, &place.name, NEW_DIRECTORY & !self.umask)?)
     }
 
     /// Whether `path` is there to be renamed; a link counts as itself. Needs `rename`.
@@ -206,29 +231,6 @@ impl View {
         self.store.kept.forget(&self.key(from));
         self.store.kept.forget(&self.key(to));
         Ok(())
-    }
-
-    /// Sets the time of the last change of a file or directory; a link is followed. Needs `write`.
-    pub fn set_modified(&self, path: &VirtualPath, modified: SystemTime) -> Result<(), StoreError> {
-        need(self.rights.write, "write")?;
-        let (seconds, nanoseconds) = entry::seconds(modified).ok_or(StoreError::BadName("the time is out of range"))?;
-        let (directory, name) = self.followed(path)?;
-        Ok(sys::set_modified(directory, &name, seconds, nanoseconds)?)
-    }
-
-    /// Sets the permission bits (0 to 0o777, others are ignored) of a file or directory; a link is followed. Needs `site`.
-    pub fn set_permissions(&self, path: &VirtualPath, permissions: u32) -> Result<(), StoreError> {
-        need(self.rights.site, "site")?;
-        let (directory, name) = self.followed(path)?;
-        // By descriptor, because the call that takes a name follows a link that is put there meanwhile.
-        let file = match sys::open_at(&directory, &name, sys::READ_FILE) {
-            Err(Errno::ACCESS) => sys::open_at(&directory, &name, sys::WRITE_FILE)?,
-            other => other?,
-        };
-        match sys::kind(&sys::stat_fd(&file)?) {
-            FileType::RegularFile | FileType::Directory => Ok(sys::set_permissions(file, permissions & SETTABLE)?),
-            _ => Err(StoreError::NotRegular),
-        }
     }
 
     /// Lists a directory. Needs `list`.

@@ -67,6 +67,6 @@ pub async fn mfmt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 }
 
 /// A time value as the store takes it; None before 1970, which few file systems hold.
-pub fn moment((seconds, nanoseconds): (i64, u32)) -> Option<SystemTime> {
+pub(super) fn moment((seconds, nanoseconds): (i64, u32)) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::new(u64::try_from(seconds).ok()?, nanoseconds))
 }

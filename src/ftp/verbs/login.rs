@@ -15,6 +15,7 @@ const MOST_FAILURES: u32 = 5;
 pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let name = argument.unwrap_or_default();
     session.directory = VirtualPath::root();
+    session.seat = None;
     session.who = Who::Named(name.to_vec());
     if session.is_anonymous() {
         return Answer::say(331, phrase!("Anonymous visitor: any password will do."));

@@ -4,6 +4,7 @@
 mod browse;
 mod change;
 mod digest;
+mod facts;
 mod introduce;
 mod lines;
 mod login;
@@ -13,6 +14,7 @@ mod settings;
 mod site;
 pub mod table;
 mod transfer;
+mod tree;
 
 use super::answer::{Outcome, Refusal};
 use super::journal;
@@ -33,14 +35,16 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     };
     log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));
 
-    // RNFR, REST and RANG announce the very next command (RFC 959 §4.1.3), but for what prepares its data connection.
-    let (renaming, restart, part) =
-        (session.renaming.take(), std::mem::take(&mut session.restart), session.part.take());
+    // RNFR, SITE CPFR, REST and RANG announce the very next command (RFC 959 §4.1.3), but for what prepares its data
+    // connection.
+    let (renaming, copying) = (session.renaming.take(), session.copying.take());
+    let (restart, part) = (std::mem::take(&mut session.restart), session.part.take());
     let (verb, argument) = behind_site(verb, argument);
     let outcome = match refused(session, verb, argument).or_else(|| cannot_take_part(verb, part)) {
         Some(refusal) => Err(refusal),
         None => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
+            session.copying = copying.filter(|_| verb.name == "SITE CPTO");
             session.restart = if verb.takes_restart { restart } else { 0 };
             session.part = part.filter(|_| verb.takes_restart);
             (verb.run)(session, argument).await

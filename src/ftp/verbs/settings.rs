@@ -8,7 +8,7 @@ use super::super::wire::facts::Facts;
 use super::super::wire::phrase::{BadTag, Language, Text, phrase};
 use super::super::wire::printable::printable;
 use super::super::wire::reply::Reply;
-use super::table::{MORE_FEATURES, VERBS, find};
+use super::table::{MORE_FEATURES, SITE, VERBS, find};
 
 /// TYPE (RFC 959 §4.1.2). Telnet and carriage-control formats (A T, A C) are for printers, EBCDIC is not done.
 pub async fn kind(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
@@ -128,7 +128,7 @@ pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// FEAT (RFC 2389 §3).
 pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
-    let mut lines: Vec<String> = VERBS.iter().filter_map(|verb| verb.feat.map(String::from)).collect();
+    let mut lines: Vec<String> = VERBS.iter().chain(SITE).filter_map(|verb| verb.feat.map(String::from)).collect();
     lines.extend(MORE_FEATURES.iter().map(|line| line.to_string()));
     // RFC 3659 §7.8: the facts chosen now are starred; likewise the digest of HASH and the language.
     lines.extend([session.facts.feat(), session.algorithm.feat(), session.language.feat()]);

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::super::answer::Outcome;
 use super::super::session::Session;
 use super::super::wire::printable::printable;
-use super::{browse, change, digest, introduce, login, mdtm, room, settings, site, transfer};
+use super::{browse, change, digest, facts, introduce, login, mdtm, room, settings, site, transfer, tree};
 
 /// What a verb wants behind it; the text is how HELP shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,10 @@ pub static VERBS: &[Verb] = &[
     verb!("RNFR", Must("<path>"), LoggedIn, "RFC 959", change::rnfr, "Rename: the old name", needs = "rename"),
     verb!("RNTO", Must("<path>"), LoggedIn, "RFC 959", change::rnto, "Rename: the new name", needs = "rename"),
     verb!("MFMT", Must("<time path>"), LoggedIn, "draft-somers-ftp-mfxx", change::mfmt, "Set when a file was modified", feat = Some("MFMT"), needs = "write"),
+    verb!("MFCT", Must("<time path>"), LoggedIn, "draft-somers-ftp-mfxx", facts::mfct, "Set when a file was made, where the file system lets one", needs = "write"),
+    verb!("MFF", Must("<fact=value;… path>"), LoggedIn, "draft-somers-ftp-mfxx", facts::mff, "Set facts of a file, all or none: Modify, UNIX.mode (which needs `site`), Create (as MFCT)", feat = Some("MFF Modify;UNIX.mode;"), needs = "write"),
+    verb!("RMDA", Must("<path>"), LoggedIn, "draft-peterson-streamlined-ftp-command-extensions", tree::rmda, "Remove a directory and all that is in it", feat = Some("RMDA directoryname"), needs = "delete"),
+    verb!("COMB", Must("<\"target\" \"part\" …>"), LoggedIn, "de facto", tree::comb, "Join parts into one file, behind what it holds, and delete them", feat = Some("COMB target;source_list"), needs = "read and write and delete"),
     // Settings
     verb!("TYPE", Must("<A, I or L 8>"), LoggedIn, "RFC 959", settings::kind, "Text with CRLF, or bytes as they are"),
     verb!("STRU", Must("<F>"), LoggedIn, "RFC 959", settings::stru, "File structure: only F"),
@@ -156,6 +160,14 @@ pub static VERBS: &[Verb] = &[
 #[rustfmt::skip]
 pub static SITE: &[Verb] = &[
     verb!("SITE CHMOD", Must("<mode> <path>"), LoggedIn, "de facto", site::chmod, "Set permissions, as 644", needs = "site"),
+    verb!("SITE UMASK", May("[<mask>]"), LoggedIn, "de facto", site::umask, "Show or set what new files and directories of this session go without, as 027", needs = "site"),
+    verb!("SITE UTIME", Must("<time path>"), LoggedIn, "de facto", facts::utime, "Set when a file was modified; also as <path atime mtime ctime UTC>", feat = Some("SITE UTIME"), needs = "write"),
+    verb!("SITE SYMLINK", Must("<target> <link>"), LoggedIn, "de facto", site::symlink, "Make a symbolic link that stays inside; names with blanks in quotes", feat = Some("SITE SYMLINK"), needs = "site"),
+    verb!("SITE CPFR", Must("<path>"), LoggedIn, "de facto", tree::cpfr, "Copy on the server: what is to be copied", needs = "read"),
+    verb!("SITE CPTO", Must("<path>"), LoggedIn, "de facto", tree::cpto, "Copy on the server: the name of the copy; a directory needs `mkdir`, too", needs = "read and write"),
+    verb!("SITE IDLE", May("[<seconds>]"), LoggedIn, "de facto", site::idle, "Show or set how long this session may be silent"),
+    verb!("SITE WHO", Bare, LoggedIn, "de facto", site::who, "This account's sessions, and how many there are in all"),
+    verb!("SITE QUOTA", Bare, LoggedIn, "de facto", site::quota, "How much room there is"),
     verb!("SITE HELP", May("[<command>]"), LoggedIn, "RFC 959", site::help, "What SITE can do"),
 ];
 

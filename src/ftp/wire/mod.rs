@@ -3,6 +3,7 @@
 
 pub mod address;
 mod calendar;
+pub mod changes;
 pub mod command;
 pub mod facts;
 pub mod flags;
@@ -15,3 +16,4 @@ pub mod range;
 pub mod reply;
 mod text;
 pub mod time;
+pub mod words;

@@ -110,6 +110,44 @@ fn an_entry_tells_what_is_there() {
     }
 }
 
+#[test]
+fn facts_are_set_together_or_not_at_all() {
+    for ground in Ground::both() {
+        ground.file("file", "x");
+        let view = ground.view();
+        view_permissions(&ground, "file", 0o644);
+        view.set_modified(&at("file"), SystemTime::UNIX_EPOCH).unwrap();
+        let time = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+        let all = Changes { modified: time, accessed: time, created: None, permissions: Some(0o6600) };
+        // Neither disk nor memory keeps a time of creation that could be set.
+        refused(view.change(&at("file"), Changes { created: time, ..all }), "Unsupported");
+        let only = Rights { write: true, ..Rights::NONE };
+        refused(ground.store.view(only, "someone".into()).change(&at("file"), all), "Forbidden");
+        let entry = view.entry(&at("file")).unwrap();
+        assert_eq!((entry.modified, entry.permissions), (SystemTime::UNIX_EPOCH, 0o644));
+        view.change(&at("file"), all).unwrap();
+        let entry = view.entry(&at("file")).unwrap();
+        assert_eq!((Some(entry.modified), entry.permissions), (time, 0o600));
+        assert_eq!(fs::metadata(ground.host("file")).unwrap().atime(), 1_000_000_000);
+        refused(view.change(&at("nothing"), all), "NotFound");
+    }
+}
+
+#[test]
+fn a_umask_is_for_one_view() {
+    let ground = Ground::new();
+    let (mut view, other) = (ground.view(), ground.view());
+    view.set_umask(0o7027).unwrap();
+    assert_eq!((view.umask(), other.umask()), (0o027, 0o022));
+    view.make_directory(&at("d")).unwrap();
+    put(&view, "f", How::Replace, "x").unwrap();
+    put(&view, "u", How::Unique, "x").unwrap();
+    put(&other, "g", How::Replace, "x").unwrap();
+    for (name, expected) in [("d", 0o750), ("f", 0o640), ("u", 0o640), ("g", 0o644)] {
+        assert_eq!(fs::metadata(ground.host(name)).unwrap().mode() & 0o777, expected, "{name}");
+    }
+}
+
 fn view_permissions(ground: &Ground, path: &str, permissions: u32) {
     ground.view().set_permissions(&at(path), permissions).unwrap();
 }
@@ -135,23 +173,55 @@ const METHODS: &[Method] = &[
     ("rename", |view| view.rename(&at("file"), &at("new"))),
     ("set_modified", |view| view.set_modified(&at("file"), SystemTime::UNIX_EPOCH)),
     ("set_permissions", |view| view.set_permissions(&at("file"), 0o600)),
+    ("change times", |view| {
+        let time = Some(SystemTime::UNIX_EPOCH);
+        view.change(&at("file"), Changes { accessed: time, ..Changes::default() })
+    }),
+    ("set_umask", |view| view.clone().set_umask(0o077)),
+    ("make_link", |view| view.make_link(&at("file"), &at("link"))),
+    ("remove_tree", |view| view.remove_tree(&at("sub")).map(drop)),
+    ("exists_for_copy", |view| view.exists_for_copy(&at("file"))),
+    ("copy", |view| view.copy(&at("file"), &at("new")).map(drop)),
+    ("join", |view| view.join(&at("new"), &[at("file")]).map(drop).map_err(|trouble| trouble.error)),
     ("space", |view| view.space(&at("file")).map(drop)),
 ];
 
-/// One right alone, and exactly what it allows.
+/// One right alone, or the few that some things need together, and exactly what they allow.
 const TABLE: &[(Rights, &[&str])] = &[
     (Rights::NONE, &[]),
     (Rights { list: true, ..Rights::NONE }, &["enter", "entry", "list", "glob", "space"]),
-    (Rights { read: true, ..Rights::NONE }, &["enter", "entry", "read", "space"]),
+    (Rights { read: true, ..Rights::NONE }, &["enter", "entry", "read", "exists_for_copy", "space"]),
     (
         Rights { write: true, ..Rights::NONE },
-        &["enter", "replace", "resume", "unique", "append", "kept", "set_modified", "space"],
+        &["enter", "replace", "resume", "unique", "append", "kept", "set_modified", "change times", "space"],
     ),
     (Rights { append: true, ..Rights::NONE }, &["enter", "append", "kept", "space"]),
-    (Rights { delete: true, ..Rights::NONE }, &["enter", "delete", "remove_directory", "space"]),
+    (Rights { delete: true, ..Rights::NONE }, &["enter", "delete", "remove_directory", "remove_tree", "space"]),
     (Rights { rename: true, ..Rights::NONE }, &["enter", "exists_for_rename", "rename", "space"]),
     (Rights { mkdir: true, ..Rights::NONE }, &["enter", "make_directory", "space"]),
-    (Rights { site: true, ..Rights::NONE }, &["enter", "set_permissions", "space"]),
+    (
+        Rights { read: true, write: true, delete: true, ..Rights::NONE },
+        &[
+            "enter",
+            "entry",
+            "read",
+            "replace",
+            "resume",
+            "unique",
+            "append",
+            "kept",
+            "delete",
+            "remove_directory",
+            "set_modified",
+            "change times",
+            "remove_tree",
+            "exists_for_copy",
+            "copy",
+            "join",
+            "space",
+        ],
+    ),
+    (Rights { site: true, ..Rights::NONE }, &["enter", "set_permissions", "set_umask", "make_link", "space"]),
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod errors;
 mod kept;
 mod listings;
 mod patterns;
+mod trees;
 mod uploads;
 
 use super::*;

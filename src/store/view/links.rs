@@ -1,0 +1,88 @@
+//! Making symbolic links that stay inside. What a link's text leads to is not computed but tried: the link is made under
+//! a temporary name, resolved, and gets its name only if it leads where it should.
+
+use super::super::error::StoreError;
+use super::super::path::VirtualPath;
+use super::super::resolve::Miss;
+use super::super::sys::{self, Identity, Stat};
+use super::super::temporary;
+use super::{View, creatable, need, visible};
+use std::os::fd::OwnedFd;
+
+/// Directories climbed to find the root; as deep as a path of 4,096 bytes can be.
+const MAX_CLIMB: usize = 2048;
+
+/// What a link was found to lead to.
+pub(super) type Found = Result<(OwnedFd, Stat), Miss>;
+
+impl View {
+    /// Makes `link`, a symbolic link to `target`, which must be there. Its text is relative, so that it leads there
+    /// for other programs too, and also where the served root is moved. Needs `site`.
+    pub fn make_link(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StoreError> {
+        need(self.rights.site, "site")?;
+        visible(target)?;
+        creatable(link)?;
+        let (_, stat) = self.store.resolver.open_path(target.relative(), sys::PLACE)?;
+        let wanted = sys::identity(&stat);
+        let place = self.store.resolver.place(link.relative())?.ok_or(StoreError::Exists)?;
+        if place.stat.is_some() {
+            return Err(StoreError::Exists);
+        }
+        let parent = link.parent().unwrap_or_else(VirtualPath::root);
+        let leads = |found: &Found| matches!(found, Ok((_, stat)) if sys::identity(stat) == wanted);
+        // The short text is right where the link's directory lies where its path says. Behind a link it may not, and
+        // then the way up is counted.
+        let texts = [Some(relative(&parent, target)), self.by_the_root(&place.directory, target)];
+        for text in texts.into_iter().flatten() {
+            if self.try_link(&place.directory, &parent, &place.name, &text, leads)? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::ChangedMeanwhile)
+    }
+
+    /// Makes a link of that text if `good` says so of what it leads to. Ok(false): it does not.
+    pub(super) fn try_link(
+        &self,
+        directory: &OwnedFd,
+        path: &VirtualPath,
+        name: &[u8],
+        text: &[u8],
+        good: impl Fn(&Found) -> bool,
+    ) -> Result<bool, StoreError> {
+        let temporary = temporary::make_link(directory, text)?;
+        let made = match good(&self.store.resolver.open_path(path.child(&temporary).relative(), sys::PLACE)) {
+            true => sys::rename_new(directory, &temporary, directory, name).map(|()| true),
+            false => Ok(false),
+        };
+        if !matches!(made, Ok(true)) {
+            // What cannot be removed now is what a sweep is for.
+            let _ = sys::unlink(directory, &temporary);
+        }
+        Ok(made?)
+    }
+
+    /// From this directory up to the root and down to the target, whatever links led into the directory.
+    fn by_the_root(&self, directory: &OwnedFd, target: &VirtualPath) -> Option<Vec<u8>> {
+        let root: Identity = self.store.resolver.root_identity();
+        let mut at = sys::open_at(directory, b".", sys::PLACE_DIRECTORY).ok()?;
+        let mut text = Vec::new();
+        for _ in 0..MAX_CLIMB {
+            if sys::identity(&sys::stat_fd(&at).ok()?) == root {
+                text.extend_from_slice(if target.is_root() { b"." } else { target.relative() });
+                return Some(text);
+            }
+            at = sys::open_at(&at, b"..", sys::PLACE_DIRECTORY).ok()?;
+            text.extend_from_slice(b"../");
+        }
+        None
+    }
+}
+
+/// The way from one directory to another path, both as they are called.
+fn relative(from: &VirtualPath, to: &VirtualPath) -> Vec<u8> {
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| &b".."[..]);
+    let way: Vec<_> = up.chain(to.components().skip(shared)).collect();
+    if way.is_empty() { b".".to_vec() } else { way.join(&b'/') }
+}
