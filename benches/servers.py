@@ -81,7 +81,9 @@ def run(*command, **options):
 
 def as_root(*command):
     """The command as root: directly, or by a sudo that asks nothing."""
-    return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
+    if os.geteuid() == 0:
+        return list(command)
+    return ["sudo", "-n", *command] if shutil.which("sudo") else ["false"]
 
 
 def install(*packages):
@@ -169,6 +171,7 @@ def unified_cgroup():
 
 
 def free_port():
+    """A port that nobody listens at now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
@@ -219,6 +222,7 @@ class Running:
         return cgroup
 
     def await_greeting(self):
+        """Until it greets: then it is ready."""
         end = time.monotonic() + START_WITHIN
         while time.monotonic() < end and self.process.poll() is None:
             try:
