@@ -276,7 +276,7 @@ fn nothing_is_unwrapped() {
 #[test]
 fn files_are_introduced_and_short() {
     let mut faults = Vec::new();
-    for source in sources(&["src", "plugins", "tests"]) {
+    for source in sources(&["src", "plugins", "tests", "benches"]) {
         if !source.text.starts_with("//!") {
             faults.push(format!("{} does not say what it owns", source.path));
         }

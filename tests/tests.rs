@@ -30,6 +30,9 @@ mod house;
 /// What an administrator finds in the log of each session.
 mod log;
 
+/// That `benches/peers` can be started and says who is ahead; nothing is timed here.
+mod measuring;
+
 /// A server in a network of its own, where addresses are not loopback's.
 mod network;
 

@@ -4,6 +4,7 @@
 use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags};
 use rustix::fs::{StatxAttributes, StatxFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -262,6 +263,29 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Sys<usize>
 pub(super) fn send_file(to: impl AsFd, file: &File, mut offset: u64, count: u64) -> Sys<usize> {
     let count = usize::try_from(count).unwrap_or(SEND_STEP).min(SEND_STEP);
     retry_on_intr(|| fs::sendfile(&to, file, Some(&mut offset), count))
+}
+
+/// A pipe (its reading end, its writing end) and how many bytes it holds: `wanted`, or what the kernel gives.
+pub(super) fn pipe(wanted: usize) -> Sys<(OwnedFd, OwnedFd, usize)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Refused to users who have many; it then stays as it was born.
+    let _ = fcntl_setpipe_size(&writer, wanted);
+    let room = fcntl_getpipe_size(&writer)?;
+    Ok((reader, writer, room))
+}
+
+/// Moves some of what has come to a socket into a pipe, without waiting; 0 when the peer has ended.
+pub(super) fn splice_in(from: impl AsFd, pipe: impl AsFd, count: usize) -> Sys<usize> {
+    retry_on_intr(|| splice(&from, None, &pipe, None, count, SpliceFlags::NONBLOCK))
+}
+
+/// Moves some of what a pipe holds into a file at `offset`; at least one byte.
+pub(super) fn splice_out(pipe: impl AsFd, file: &File, mut offset: u64, count: usize) -> Sys<usize> {
+    match retry_on_intr(|| splice(&pipe, None, file, Some(&mut offset), count, SpliceFlags::empty()))? {
+        // As for write_at.
+        0 => Err(Errno::NOSPC),
+        moved => Ok(moved),
+    }
 }
 
 pub(super) fn truncate(file: &File, size: u64) -> Sys<()> {

@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::inflow::Pipe;
 use super::kept::{Kept, Key};
 use super::path::VirtualPath;
 use super::resolve::existing;
@@ -89,14 +90,16 @@ pub struct Upload {
     /// What the file gets where none stands.
     pub(super) permissions: u32,
     pub(super) unique: Option<UniqueName>,
+    /// Through which bytes come that this process need not see, once some have.
+    pub(super) pipe: Option<Pipe>,
 }
 
 impl Upload {
     /// Around a temporary file that holds nothing yet.
     pub(super) fn new(store: Arc<Store>, (owner, path): Key, target: Vec<u8>, temporary: Temporary) -> Self {
         let (base, permissions) = (Base::Anything, NEW_FILE & !NEW_UMASK);
-        let (offset, copied, may_cut, unique) = (0, 0, false, None);
-        Upload { store, owner, path, target, temporary, offset, copied, base, may_cut, permissions, unique }
+        let (offset, copied, may_cut, unique, pipe) = (0, 0, false, None, None);
+        Upload { store, owner, path, target, temporary, offset, copied, base, may_cut, permissions, unique, pipe }
     }
 
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.

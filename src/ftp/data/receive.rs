@@ -9,12 +9,14 @@ use gftp_plugin::rt;
 
 use super::coding::{Decoders, Step};
 use super::pump::{Broken, Traffic};
-use crate::store::Upload;
+use crate::store::{Inflow, Upload};
 
 /// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory.
 const FIRST_BUFFER: usize = 64 * 1024;
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
+/// What one trip to the pool may take in, for the reason for which `SEND_WINDOW` is what it is.
+const RECEIVE_WINDOW: u64 = 8 * 1024 * 1024;
 
 impl Traffic {
     pub(super) async fn receive(
@@ -23,6 +25,7 @@ impl Traffic {
         mut decoders: Decoders,
     ) -> (Option<Upload>, Result<(), Broken>) {
         let mut buffer = vec![0; FIRST_BUFFER];
+        let mut unseen = decoders.is_empty();
         loop {
             let received = self.fill(&mut buffer).await;
             // What came before a break is written too: it is what the client may resume from.
@@ -39,8 +42,38 @@ impl Traffic {
             if let Some(end) = end {
                 return (Some(upload), end);
             }
-            if buffer.len() < LARGEST_BUFFER {
+            // The peer has filled the buffer, so it is fast.
+            if unseen {
+                let poured;
+                (upload, poured) = self.pour(upload).await;
+                match poured {
+                    Ok(Inflow::Ended) => return (Some(upload), Ok(())),
+                    Ok(Inflow::Unsupported) => unseen = false,
+                    Ok(_) => {}
+                    Err(broken) => return (Some(upload), Err(broken)),
+                }
+            } else if buffer.len() < LARGEST_BUFFER {
                 buffer = vec![0; buffer.len() * 2];
+            }
+        }
+    }
+
+    /// Takes in what comes, without seeing it, for as long as the peer keeps up; how that ended, if not by a failure.
+    async fn pour(&self, mut upload: Upload) -> (Upload, Result<Inflow, Broken>) {
+        loop {
+            let socket = Arc::clone(&self.socket);
+            let (taken, inflow);
+            (upload, (taken, inflow)) = rt::unblock(move || {
+                let taken = upload.take_in(&*socket, RECEIVE_WINDOW);
+                (upload, taken)
+            })
+            .await;
+            self.moved.fetch_add(taken, Ordering::Relaxed);
+            match inflow {
+                Inflow::Enough => {}
+                Inflow::Lost(e) => return (upload, Err(Broken::Connection(e))),
+                Inflow::Refused(e) => return (upload, Err(Broken::Store(e))),
+                Inflow::Dry | Inflow::Ended | Inflow::Unsupported => return (upload, Ok(inflow)),
             }
         }
     }

@@ -11,9 +11,9 @@ use super::coding::Encoders;
 use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
 use crate::store::{Reading, StoreError, Window};
 
-/// What one trip to the pool may send: large enough that the trip costs nothing beside it, small enough (under a
-/// millisecond at memory speed) that pool threads are shared fairly.
-const SEND_WINDOW: u64 = 1024 * 1024;
+/// What one trip to the pool may send: large enough that the trip costs nothing beside it, small enough (some
+/// milliseconds at memory speed) that pool threads are shared fairly. A slower peer ends it earlier.
+const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 
 impl Traffic {
     pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {

@@ -3,6 +3,7 @@
 mod changes;
 mod confinement;
 mod errors;
+mod inflow;
 mod kept;
 mod listings;
 mod patterns;
