@@ -36,6 +36,9 @@ mod measuring;
 /// A server in a network of its own, where addresses are not loopback's.
 mod network;
 
+/// What each verb needs and no other right will do.
+mod policy;
+
 /// Bugs that were ours: one test each, named after what went wrong.
 mod regressions;
 
