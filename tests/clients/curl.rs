@@ -93,6 +93,24 @@ fn text_goes_up_and_down() {
     assert_eq!(String::from_utf8_lossy(&down).replace('\r', ""), "one\ntwo\n");
 }
 
+/// `-Q` sends what is typed before the transfer: a digest, a part of a file, a time by MDTM.
+#[test]
+fn sends_extensions() {
+    let Some(desk) = Desk::open(&CURL) else {
+        return;
+    };
+    desk.write_disk("have", b"0123456789");
+    let url = format!("ftp://{}/have", desk.authority());
+    let asked = ["-v", "-Q", "HASH have", "-Q", "XCRC \"have\" 0 10", "-Q", "MDTM 20010909014640 have", "-I"];
+    let report = curl(&desk).args(asked).args([&url]).run();
+    for said in
+        ["213 SHA-256 0-9 84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882 have", "250 A684C7C6"]
+    {
+        assert!(report.ok && report.text.contains(said), "{said}:\n{}", report.text);
+    }
+    assert!(report.text.contains("Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT"), "{}", report.text);
+}
+
 impl Driver for Curl {
     fn programs(&self) -> &'static [&'static str] {
         &["curl"]

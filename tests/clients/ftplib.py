@@ -4,9 +4,11 @@ A step is a line: a word and its arguments, separated by tabs. Any failure ends 
 """
 
 import ftplib
+import hashlib
 import io
 import os
 import sys
+import zlib
 
 host, port, user, password, mode = sys.argv[1:]
 sys.stdin.reconfigure(encoding="utf-8", newline="\n")
@@ -109,11 +111,34 @@ def refused(call, *args):
     raise AssertionError((call, args, answer))
 
 
+def digests(ftp, size):
+    """Digests of a file and of a part, and the part itself, agree with hashlib; zlib has the word on CRC32."""
+    data = bytearray()
+    ftp.retrbinary("RETR big", data.extend)
+    for name, old in [("SHA-256", "XSHA256"), ("SHA-512", "XSHA512"), ("SHA-1", "XSHA1"), ("MD5", "XMD5")]:
+        ftp.sendcmd("OPTS HASH " + name)
+        whole = hashlib.new(name.replace("-", ""), data).hexdigest()
+        assert ftp.sendcmd("HASH big") == f"213 {name} 0-{size - 1} {whole} big"
+        part = hashlib.new(name.replace("-", ""), data[7:1234567]).hexdigest()
+        assert ftp.sendcmd(f"{old} big 7 1234567") == "250 " + part.upper()
+    assert ftp.sendcmd("XCRC big") == "250 %08X" % zlib.crc32(data)
+    ftp.voidcmd("TYPE I")
+    assert ftp.sendcmd("RANG 7 1234566")[:3] == "350"
+    received = bytearray()
+    with ftp.transfercmd("RETR big") as conn:
+        while block := conn.recv(8192):
+            received += block
+    ftp.voidresp()
+    assert received == data[7:1234567]
+    assert int(ftp.sendcmd("DSIZ")[4:]) >= size and int(ftp.sendcmd("AVBL")[4:]) > 0
+
+
 def everything(ftp, size):
     listing(ftp, "")
     walk_folders(ftp)
     text(ftp)
     abort(ftp, int(size))
+    digests(ftp, int(size))
     refused(ftp.cwd, "absent")
     refused(ftp.size, "absent")
     refused(ftp.sendcmd, "MDTM absent")

@@ -156,6 +156,22 @@ fn compresses() {
     assert_eq!(log.matches("of compressed data").count(), log.matches(" 226 ").count(), "all was compressed:\n{log}");
 }
 
+/// It has no command for digests; `quote` sends what is typed, blanks in names and all. HOST it sends by itself.
+#[test]
+fn asks_for_digests() {
+    let Some(desk) = Desk::open(&Lftp) else { return };
+    desk.write_disk("a file", b"abc");
+    let script =
+        "debug 5\nquote OPTS HASH SHA-1\nquote HASH \"a file\"\nquote XMD5 \"\\\"a file\\\" 0 2\"\nquote DSIZ\n";
+    let report = lftp(&desk, script);
+    for said in
+        ["213 SHA-1 0-2 a9993e364706816aba3e25717850c26c9cd0d89d a file", "187EF4436122D1CC2F40DC2B92F0EBA0", "213 3"]
+    {
+        assert!(report.ok && report.text.contains(said), "{said}:\n{}", report.text);
+    }
+    assert!(report.text.contains("Host accepted"), "lftp says HOST when FEAT has it\n{}", report.text);
+}
+
 impl Driver for Lftp {
     fn programs(&self) -> &'static [&'static str] {
         &["lftp"]

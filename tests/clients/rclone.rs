@@ -61,6 +61,22 @@ fn reads_a_part() {
     assert!(report.ok && report.text.starts_with(&letters[50_000..51_000]), "{}", report.text);
 }
 
+/// Its ftp backend knows no digests, whatever FEAT offers: should a newer one use them, this says so, and they must be right.
+#[test]
+fn asks_for_digests() {
+    let Some(desk) = Desk::open(&Rclone) else {
+        return;
+    };
+    desk.write_disk("file", b"abc");
+    let report = rclone(&desk).args(["hashsum", "sha256", "t:"]).run();
+    if report.text.contains("hash type not supported") {
+        super::note("rclone: hashsum: its ftp backend asks for no digests");
+    } else {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  file";
+        assert!(report.ok && report.text.contains(expected), "{}", report.text);
+    }
+}
+
 impl Driver for Rclone {
     fn programs(&self) -> &'static [&'static str] {
         &["rclone"]
