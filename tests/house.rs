@@ -16,7 +16,7 @@ const LONGER: [(&str, &str); 0] = [];
 const FILE_SYSTEM: [(&str, &str); 4] = [
     ("src/store/", "the served tree is its business"),
     ("src/sys.rs", "raw system calls, sendfile among them"),
-    ("src/cli.rs", "reads the password file before anything is served"),
+    ("src/cli/password.rs", "reads the password file before anything is served"),
     ("src/logging/lines.rs", "opens the files that are logged to"),
 ];
 
@@ -230,7 +230,7 @@ fn arrows_never_run_up() {
         &["crate::ftp", "crate::store", "crate::accounts", "crate::cli", "crate::serve"],
         "the host knows services by their contract",
     );
-    assert_silent(&["src/cli.rs"], &["crate::serve"], "what was typed is understood before it is done");
+    assert_silent(&["src/cli/"], &["crate::serve"], "what was typed is understood before it is done");
     assert_silent(&["plugins/"], &["gftp::"], "plugins stand on gftp-plugin alone");
     let dialogue = ["verbs", "conversation", "Session", "session::", "answer::", "wire::reply"];
     assert_silent(&["src/ftp/data/"], &dialogue, "data connections know no dialogue");
