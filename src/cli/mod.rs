@@ -2,6 +2,7 @@
 
 mod password;
 mod serve;
+mod user;
 mod values;
 
 use std::fmt::Display;
@@ -9,8 +10,11 @@ use std::fmt::Display;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+pub(crate) use password::new_password;
 pub use serve::Serve;
 use serve::TypedServe;
+use user::TypedUser;
+pub use user::{UserAction, UserOrder};
 
 /// A file server that speaks FTP.
 #[derive(Parser)]
@@ -24,6 +28,8 @@ struct Typed {
 enum Command {
     /// Serve a folder over FTP
     Serve(Box<TypedServe>),
+    /// Make and change the accounts of a users file
+    User(TypedUser),
     /// Print the table of FTP commands as Markdown (the README's table is made with it)
     #[command(hide = true)]
     Commands,
@@ -33,6 +39,8 @@ enum Command {
 pub enum Order {
     /// Serve.
     Serve(Box<Serve>),
+    /// Change a users file.
+    User(UserOrder),
     /// Print this, and nothing else (help, version).
     Print(String),
 }
@@ -45,6 +53,7 @@ pub struct Mistake(pub String);
 pub fn read() -> Result<Order, Mistake> {
     match Typed::try_parse() {
         Ok(Typed { command: Command::Serve(typed) }) => typed.resolve().map(|serve| Order::Serve(Box::new(serve))),
+        Ok(Typed { command: Command::User(typed) }) => Ok(Order::User(typed.resolve())),
         Ok(Typed { command: Command::Commands }) => Ok(Order::Print(crate::ftp::markdown_table())),
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Order::Print(e.render().to_string()))
@@ -62,8 +71,12 @@ fn in_one_line(error: &clap::Error) -> String {
     };
     let suggestion = text(ContextKind::SuggestedArg).or_else(|| text(ContextKind::SuggestedSubcommand));
     let hint = suggestion.map_or(String::new(), |suggestion| format!("; did you mean {suggestion}?"));
-    let see = |text: &dyn Display| format!("{text}{hint} (see gftp serve --help)");
+    let command = if std::env::args_os().nth(1).is_some_and(|word| word == "user") { "user" } else { "serve" };
+    let see = |text: &dyn Display| format!("{text}{hint} (see gftp {command} --help)");
     match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand if command == "user" => {
+            "say what to do, as: gftp user add NAME --users FILE (see gftp user --help)".to_string()
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "say what to do, as: gftp serve --root ./fixtures (see gftp --help)".to_string()
         }

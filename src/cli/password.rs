@@ -1,6 +1,6 @@
 //! Where passwords come from: a file, the environment, a prompt; never an argument, which others could read.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::PathBuf;
 
 use super::Mistake;
@@ -29,10 +29,38 @@ pub(super) fn password_of(name: &str, file: Option<PathBuf>) -> Result<Password,
     if !io::stdin().is_terminal() {
         return Err(Mistake(format!("no password for {name}: set {PASSWORD_VARIABLE} or give --password-file FILE")));
     }
-    let password = rpassword::prompt_password(format!("Password for {name}: "))
-        .map_err(|e| Mistake(format!("cannot read the password of {name}: {e}")))?;
+    ask(name, "Password for ").and_then(|password| not_empty(name, password))
+}
+
+/// A password for an account that is made or changed: typed twice at a terminal, else the first line of standard input.
+pub(crate) fn new_password(name: &str) -> Result<Password, Mistake> {
+    if io::stdin().is_terminal() {
+        let password = ask(name, "New password for ")?;
+        if !password.is_empty() && ask(name, "Once more, the password for ")? != password {
+            return Err(Mistake(format!("the two passwords of {name} differ; nothing was changed")));
+        }
+        return not_empty(name, password);
+    }
+    let mut line = Vec::new();
+    let read = io::stdin().lock().take(LARGEST_PASSWORD as u64 + 2).read_until(b'\n', &mut line);
+    read.map_err(|e| Mistake(format!("cannot read the password of {name}: {e}")))?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > LARGEST_PASSWORD {
+        return Err(Mistake(format!("the password of {name} must have at most {LARGEST_PASSWORD} bytes")));
+    }
+    not_empty(name, line)
+}
+
+fn ask(name: &str, question: &str) -> Result<String, Mistake> {
+    rpassword::prompt_password(format!("{question}{name}: "))
+        .map_err(|e| Mistake(format!("cannot read the password of {name}: {e}")))
+}
+
+fn not_empty(name: &str, password: impl Into<Vec<u8>>) -> Result<Password, Mistake> {
+    let password = Password::new(password);
     match password.is_empty() {
         true => Err(Mistake(format!("the password of {name} must not be empty"))),
-        false => Ok(Password::new(password)),
+        false => Ok(password),
     }
 }

@@ -29,12 +29,15 @@ pub(super) struct TypedServe {
     /// The port, where --listen gives none; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 2121)]
     port: u16,
-    /// What visitors without an account may do [default: read, or off where --user is given]
+    /// What visitors without an account may do [default: read, or off where --user or --users is given]
     #[arg(long, value_enum, value_name = "off|read|write", hide_possible_values = true)]
     anonymous: Option<TypedAnonymous>,
     /// An account that may do everything; its password comes from GFTP_PASSWORD, --password-file or a prompt
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// The file with the accounts; gftp user makes and changes it
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
     /// Read the password of --user from the first line of this file
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
@@ -50,6 +53,10 @@ pub(super) struct TypedServe {
     /// Sessions at most from one address (IPv6: from one /64)
     #[arg(long, value_name = "N", default_value_t = 100)]
     max_per_ip: usize,
+    /// Sessions at most of one account; visitors without an account are not counted as one
+    // A tenth of all places: one account must not take them all.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    max_per_user: usize,
     /// Close a session that sends no command for this long; a running transfer does not count as idle
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time)]
     idle: Duration,
@@ -108,6 +115,10 @@ pub struct Serve {
     pub anonymous: Anonymous,
     /// The account given by --user.
     pub user: Option<(String, Password)>,
+    /// The file with the accounts.
+    pub users: Option<PathBuf>,
+    /// Sessions that one account may have at once.
+    pub most_per_user: usize,
     /// Passive data connections.
     pub passive: PassiveOptions,
     /// How many may come.
@@ -131,13 +142,14 @@ pub struct Serve {
 impl TypedServe {
     /// What it means; a password is asked for here.
     pub(super) fn resolve(self) -> Result<Serve, Mistake> {
-        let anonymous = match (self.anonymous, &self.user) {
-            (Some(TypedAnonymous::Off), _) | (None, Some(_)) => Anonymous::Off,
-            (Some(TypedAnonymous::Read), _) | (None, None) => Anonymous::Read,
+        let has_accounts = self.user.is_some() || self.users.is_some();
+        let anonymous = match (self.anonymous, has_accounts) {
+            (Some(TypedAnonymous::Off), _) | (None, true) => Anonymous::Off,
+            (Some(TypedAnonymous::Read), _) | (None, false) => Anonymous::Read,
             (Some(TypedAnonymous::Write), _) => Anonymous::Write,
         };
-        if anonymous == Anonymous::Off && self.user.is_none() {
-            return Err(Mistake("--anonymous off lets nobody in: add --user NAME".to_string()));
+        if anonymous == Anonymous::Off && !has_accounts {
+            return Err(Mistake("--anonymous off lets nobody in: add --user NAME or --users FILE".to_string()));
         }
         let user = match self.user {
             Some(name) => Some((name.clone(), password_of(&name, self.password_file)?)),
@@ -150,6 +162,8 @@ impl TypedServe {
             addresses,
             anonymous,
             user,
+            users: self.users,
+            most_per_user: self.max_per_user,
             passive: PassiveOptions {
                 ports: self.passive_ports,
                 address: self.passive_address,

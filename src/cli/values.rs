@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::accounts::users;
+use crate::store::{Rights, VirtualPath};
+
 /// An address to listen on, and its own port, if one is given.
 pub(super) fn parse_listen(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
@@ -49,6 +52,16 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     // Later than any deadline can be counted; a year is as good as never here.
     const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
     if time > LONGEST { Err("a year is the most".to_string()) } else { Ok(time) }
+}
+
+/// A home below the root.
+pub(super) fn parse_home(text: &str) -> Result<VirtualPath, String> {
+    users::read_home(text)
+}
+
+/// The name of usual rights, or their words.
+pub(super) fn parse_rights(text: &str) -> Result<Rights, String> {
+    users::read_rights(text)
 }
 
 /// How much is logged.
