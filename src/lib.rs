@@ -1,6 +1,6 @@
 //! gftp: a file server that speaks FTP first.
 //!
-//! From the top: [`cli`] turns what was typed into orders, [`serve`] carries them out, [`host`] is the front door of
+//! From the top: [`cli`] turns what was typed into orders, [`serve`] and [`user`] carry them out, [`host`] is the front door of
 //! every service, [`ftp`] is the first of these, and below it lie [`store`], the served tree, and [`accounts`], who may
 //! do what. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
 
@@ -11,3 +11,4 @@ pub mod host;
 pub mod logging;
 pub mod serve;
 pub mod store;
+pub mod user;

@@ -8,12 +8,17 @@ use gftp::cli::{self, Mistake, Order};
 /// The exit code of a command that cannot be carried out as typed.
 const MISTAKE: u8 = 2;
 
+/// A reader that has had enough (`gftp --help | head`) is no mistake.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 fn main() -> ExitCode {
     let done = cli::read().and_then(|order| match order {
         Order::Serve(serve) => gftp::serve::run(*serve),
+        Order::User(user) => gftp::user::run(user).map(|text| print(&text)),
         Order::Print(text) => {
-            // A reader that has had enough (`gftp --help | head`) is no mistake.
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            print(&text);
             Ok(())
         }
     });

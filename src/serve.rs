@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_signal::{Signal, Signals};
@@ -10,13 +11,14 @@ use futures::StreamExt;
 use gftp_plugin::rt::{self, Listener};
 use gftp_plugin::{Shutdown, ShutdownTrigger};
 
-use crate::accounts::Accounts;
+use crate::accounts::users::User;
+use crate::accounts::{Accounts, Anonymous, Password, file, is_anonymous};
 use crate::cli::{Mistake, Serve};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::{self, Address, Drained, Gate, Places, Served};
 use crate::logging::{self, LogFiles};
-use crate::store::{MAX_KEPT, Store};
+use crate::store::{MAX_KEPT, Rights, Store, VirtualPath};
 
 /// Descriptors that are not sessions': passive listeners of both families, kept uploads (two each), and some for the
 /// program itself and for turning newcomers away.
@@ -31,11 +33,9 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let store = Store::open(&serve.root)
         .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
     let store = Arc::new(store);
-    let mut accounts = Accounts::new(serve.anonymous);
-    if let Some((name, password)) = serve.user {
-        accounts.add(&name, &password).map_err(Mistake)?;
-    }
-    let (wanted, room) = (serve.places.total, room_for_sessions());
+    let users = users(serve.anonymous, serve.user, serve.users.as_deref()).map_err(Mistake)?;
+    let accounts = Accounts::new(serve.anonymous, users, serve.most_per_user);
+    let (wanted, room) = (serve.places.total, room_for_sessions(accounts.homes()));
     let places = Places { total: wanted.min(room), ..serve.places };
     let listeners = bind(&serve.addresses)?;
     let ready = ready_line(&store, &accounts, &listeners);
@@ -69,6 +69,45 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     }
     log::logger().flush();
     Ok(())
+}
+
+/// The accounts of the users file, and the one of --user. An error is a line for the administrator.
+fn users(anonymous: Anonymous, single: Option<(String, Password)>, path: Option<&Path>) -> Result<Vec<User>, String> {
+    let mut users = Vec::new();
+    if let Some(path) = path {
+        let shown = path.display();
+        let kept = file::read(path)?;
+        if kept.is_open_to_others {
+            log::warn!(
+                "--users {shown}: others than its owner may read or change it, and it holds hashes: chmod 600 {shown}"
+            );
+        }
+        for User { name, line, column, .. } in &kept.users {
+            let at = format!("--users {shown}, line {line}, column {column}");
+            if single.as_ref().is_some_and(|(single, _)| single == name) {
+                return Err(format!("{at}: \"{name}\" is the account of --user too; give it in one place only"));
+            }
+            if anonymous != Anonymous::Off && is_anonymous(name.as_bytes()) {
+                return Err(format!("{at}: {}", visitors_name(name)));
+            }
+        }
+        if kept.users.is_empty() && single.is_none() && anonymous == Anonymous::Off {
+            let add = format!("gftp user add NAME --users {shown}");
+            return Err(format!("--users {shown}: it holds no account, so nobody could log in: {add}"));
+        }
+        users = kept.users;
+    }
+    if let Some((name, password)) = single {
+        if anonymous != Anonymous::Off && is_anonymous(name.as_bytes()) {
+            return Err(format!("--user {name}: {}", visitors_name(&name)));
+        }
+        users.push(User::of(&name, &password, VirtualPath::root(), Rights::FULL)?);
+    }
+    Ok(users)
+}
+
+fn visitors_name(name: &str) -> String {
+    format!("\"{name}\" is what visitors without an account call themselves; give another name, or --anonymous off")
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are
@@ -109,10 +148,12 @@ fn ready_line(store: &Store, accounts: &Accounts, listeners: &[Listener]) -> Str
     format!("gftp serves {root} on {places} to {who}; try it: ftp {host} {port}")
 }
 
-/// Sessions that the open-file limit allows for, after it is raised as far as it goes.
-fn room_for_sessions() -> usize {
+/// Sessions that the open-file limit allows for, after it is raised as far as it goes. So many homes cost a descriptor
+/// each while somebody is in them: at most one for each session, and at most one for each home.
+fn room_for_sessions(homes: usize) -> usize {
     let limit = usize::try_from(crate::store::sys::raise_open_files()).unwrap_or(usize::MAX);
-    (limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH).max(1)
+    let left = limit.saturating_sub(OTHER_DESCRIPTORS);
+    (left.saturating_sub(homes) / DESCRIPTORS_EACH).max(left / (DESCRIPTORS_EACH + 1)).max(1)
 }
 
 /// The first signal begins the end, the second finishes it.

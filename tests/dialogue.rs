@@ -17,7 +17,7 @@ use client::Control;
 use play::Play;
 use script::{Family, Script};
 
-use crate::server::{PASSWORD, Server};
+use crate::server::{PASSWORD, Place, Server};
 
 /// Transcripts played at once: most of one is waiting for the other side.
 const AT_ONCE: usize = 4;
@@ -55,8 +55,13 @@ fn transcripts() {
 fn play(path: &Path, family: Family) -> Result<(), String> {
     let script = script::parse(&text(path))?;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let options: Vec<&str> = script.options.iter().map(String::as_str).collect();
-        let server = Server::told(&options);
+        let mut options: Vec<&str> = script.options.iter().map(String::as_str).collect();
+        let place = Place::new();
+        let users = place.users(&script.users);
+        if !script.users.is_empty() {
+            options.extend(["--users", users.to_str().expect("the path is text")]);
+        }
+        let server = Server::told_on(place, &options);
         let failure = perform(&script, &server, family);
         failure.map_err(|(line, e)| {
             let log = server.log();

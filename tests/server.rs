@@ -81,6 +81,27 @@ impl Place {
     pub fn root(&self) -> &Path {
         &self.root
     }
+
+    /// A users file beside the served folder: accounts by name, home and rights (a usual combination, or words), each
+    /// with the password [`PASSWORD`].
+    pub fn users(&self, users: &[(String, String, Vec<String>)]) -> PathBuf {
+        // Cheap, because what argon2 costs is no matter of these tests.
+        let cheap = argon2::Params::new(64, 1, 1, None).expect("parameters of argon2");
+        let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, cheap);
+        let hash = argon2::PasswordHasher::hash_password(&argon2, PASSWORD.as_bytes()).expect("a hash");
+        let mut text = String::new();
+        for (name, home, rights) in users {
+            let rights = match rights.as_slice() {
+                [preset] if preset.contains('-') || preset == "full" => format!("{preset:?}"),
+                words => format!("{words:?}"),
+            };
+            text += &format!("[[user]]\nname = {name:?}\nhash = \"{hash}\"\nhome = {home:?}\nrights = {rights}\n\n");
+        }
+        let file = self.base.path().join("users.toml");
+        fs::write(&file, text).expect("the users file");
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+        file
+    }
 }
 
 /// The program under test.

@@ -3,6 +3,9 @@
 /// The one door: starts the server under test, finds its address, ends it and checks that it ended well.
 mod server;
 
+/// The users file, logins, and what accounts may do and cost.
+mod accounts;
+
 /// Attacks, one bound each: the server stays up and goes on serving honest clients.
 mod abuse;
 

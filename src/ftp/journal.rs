@@ -13,7 +13,7 @@ use super::answer::{Start, Transfer};
 use super::session::{Mode, Representation, Session};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
-use crate::store::{Tally, VirtualPath};
+use crate::store::{StoreError, Tally, VirtualPath};
 
 /// Bytes as key-values have them: text, and in hexadecimal too where they are not all text.
 struct Shown<'a> {
@@ -77,11 +77,34 @@ macro_rules! record {
     }};
 }
 
-/// Somebody has logged in.
-pub fn logged_in(session: &Session) {
+/// Somebody has logged in, and sees this as the root.
+pub fn logged_in(session: &Session, home: &VirtualPath) {
+    let subject = Subject::of(session);
+    let (id, from, home) = (subject.session, subject.peer, home.to_string());
+    record!(info, &subject, "login", [home = home.as_str()], "session {id}: {} from {from} logged in", subject.name());
+}
+
+/// The password was right, and there was no place.
+pub fn turned_away(session: &Session, why: &str) {
     let subject = Subject::of(session);
     let (id, from) = (subject.session, subject.peer);
-    record!(info, &subject, "login", [], "session {id}: {} from {from} logged in", subject.name());
+    let text = format!("session {id}: {} from {from} was turned away: {why}", subject.name());
+    record!(warn, &subject, "login_refused", [reason = why], "{text}");
+}
+
+/// The password was right, and the home cannot be had.
+pub fn homeless(session: &Session, home: &VirtualPath, error: &StoreError) {
+    let subject = Subject::of(session);
+    let (id, from, name, root) = (subject.session, subject.peer, subject.name(), session.shared.store.root().display());
+    let (home, reason) = (home.to_string(), error.to_string());
+    record!(
+        error,
+        &subject,
+        "login_refused",
+        [home = home.as_str(), reason = reason.as_str()],
+        "session {id}: {name} from {from} has no home: {home} below {root}: {reason}; make that folder and let the \
+         server's user into it, or give {name} another home in the users file"
+    );
 }
 
 /// A password was wrong, or the name was.

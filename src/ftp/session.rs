@@ -19,10 +19,8 @@ use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
 use super::wire::printable::printable;
 use super::wire::range::Part;
-use crate::store::{Rights, StoreError, View, VirtualPath};
-
-/// The names under which visitors without an account come (RFC 1635).
-const ANONYMOUS_NAMES: [&[u8]; 2] = [b"anonymous", b"ftp"];
+use crate::accounts::{Stay, Visitor};
+use crate::store::{StoreError, View, VirtualPath};
 
 /// How file bytes are represented while they travel (RFC 959 §3.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +46,8 @@ pub enum Who {
     Stranger,
     /// USER gave this name; PASS is to come.
     Named(Vec<u8>),
-    /// Logged in under this name, with this door to the store.
-    In(Vec<u8>, View),
+    /// Logged in under this name, with this door to the store, and as one stay of the account.
+    In(Vec<u8>, View, Option<Stay>),
 }
 
 /// One session's memory.
@@ -131,15 +129,18 @@ impl Session {
         self.failures = failures;
     }
 
-    /// Lets `name` in.
-    pub fn let_in(&mut self, name: Vec<u8>, rights: Rights) {
+    /// Lets `name` in, if the home can be opened: it is made where it does not stand.
+    pub async fn let_in(&mut self, name: Vec<u8>, visitor: Visitor) -> Result<(), StoreError> {
+        let Visitor { rights, home, stay } = visitor;
+        let store = Arc::clone(&self.shared.store);
+        let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
-        let view = self.shared.store.view(rights, owner);
         self.failures = 0;
         // In this order: a seat that is given up takes the session off the roll.
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
-        self.who = Who::In(name, view);
+        self.who = Who::In(name, store.view(rights, owner), stay);
+        Ok(())
     }
 
     /// Whether somebody is logged in.
@@ -179,21 +180,20 @@ impl Session {
     pub fn user(&self) -> &[u8] {
         match &self.who {
             Who::Stranger => &[],
-            Who::Named(name) | Who::In(name, _) => name,
+            Who::Named(name) | Who::In(name, ..) => name,
         }
     }
 
     /// Whether the name that was given is one for visitors without an account, and these are let in.
     pub fn is_anonymous(&self) -> bool {
-        self.shared.accounts.anonymous().is_some()
-            && ANONYMOUS_NAMES.iter().any(|known| self.user().eq_ignore_ascii_case(known))
+        self.shared.accounts.anonymous(self.user()).is_some()
     }
 
     /// The door to the store. The verb table lets nobody get here who is not logged in; should it ever err, they are
     /// refused here.
     pub fn view(&self) -> Result<View, Refusal> {
         match &self.who {
-            Who::In(_, view) => Ok(view.clone()),
+            Who::In(_, view, _) => Ok(view.clone()),
             _ => Err(Refusal::say(530, phrase!("Log in with USER and PASS first."))),
         }
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gftp_plugin::listen::household;
 use gftp_plugin::rt::{Receiver, Sender, channel};
 
 /// How many sessions may be open at once. Every service of the process counts.
@@ -87,15 +88,6 @@ impl Gate {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         // A panic elsewhere cannot leave the count half-written: each change is a few additions.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whom an address is counted as: an IPv6 host owns at least a /64, so its addresses there count as one.
-fn household(address: IpAddr) -> IpAddr {
-    const NETWORK: u128 = !0 << 64;
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & NETWORK).into()),
     }
 }
 

@@ -29,6 +29,54 @@ pub(super) fn begin(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath, how:
     }
 }
 
+/// Begins an upload that may touch nothing that stands: under a free name, or going on with what this owner's broken
+/// upload left. Rights were checked, and that no component of the path is reserved.
+pub(super) fn begin_new(
+    store: Arc<Store>,
+    owner: Arc<str>,
+    path: &VirtualPath,
+    how: How,
+) -> Result<Upload, StoreError> {
+    match how {
+        How::Unique => unique(store, owner, path),
+        How::ResumeAt(offset) if offset > 0 => go_on_aside(store, owner, path, Some(offset)),
+        How::Append | How::AppendKept => go_on_aside(store, owner, path, None),
+        How::Replace | How::ResumeAt(_) => {
+            if store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY).is_ok() {
+                return Err(StoreError::IsDirectory);
+            }
+            let upload = unique(store, owner, path)?;
+            Ok(Upload { asked: Some(path.clone()), ..upload })
+        }
+    }
+}
+
+/// Goes on with the owner's kept partial, from `offset` or its end, to publish it under a name that is free then.
+fn go_on_aside(
+    store: Arc<Store>,
+    owner: Arc<str>,
+    path: &VirtualPath,
+    offset: Option<u64>,
+) -> Result<Upload, StoreError> {
+    let forbidden = StoreError::Forbidden(if offset.is_some() { "write" } else { "append" });
+    let key = (owner, path.clone());
+    // One that holds bytes of a file that stands would be a way to read them.
+    let Some(size) = store.common.kept.look(&key, |kept| (kept.copied == 0).then(|| kept.size())) else {
+        return Err(forbidden);
+    };
+    let offset = offset.unwrap_or(size);
+    if offset > size {
+        return Err(StoreError::BeyondEnd { size });
+    }
+    let place = store.resolver.place(path.relative())?.ok_or(StoreError::IsDirectory)?;
+    let name = UniqueName::choose(store.clone(), &place.directory, Some(place.name.clone()))?;
+    let Some(kept) = take_kept(&store, &key, &place)? else { return Err(forbidden) };
+    let target = name.name().to_vec();
+    let taken = (key.0, path.parent().unwrap_or_else(VirtualPath::root).child(&target));
+    let upload = go_on(store, taken, target, kept, offset)?;
+    Ok(Upload { base: Base::Free, unique: Some(name), asked: Some(path.clone()), ..upload })
+}
+
 /// What a rename would replace without asking is asked about here.
 fn check_target(place: &Place) -> Result<(), StoreError> {
     if is_temporary(&place.name) {
@@ -94,7 +142,7 @@ struct Partial {
 
 /// The owner's kept partial, unless the file that stands is the newer: then nobody means the partial any more.
 fn current(store: &Store, key: &Key, place: &Place) -> Option<Partial> {
-    store.kept.look(key, |kept| {
+    store.common.kept.look(key, |kept| {
         let stat = sys::stat_fd(&kept.temporary.file).ok()?;
         let newer = place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing));
         newer.then(|| Partial { size: sys::size(&stat), replaces: kept.copied == 0 })
@@ -103,7 +151,7 @@ fn current(store: &Store, key: &Key, place: &Place) -> Option<Partial> {
 
 /// The owner's kept partial, unless the path now lies in another directory than it did.
 fn take_kept(store: &Store, key: &Key, place: &Place) -> Result<Option<Kept>, StoreError> {
-    let Some(kept) = store.kept.take(key) else { return Ok(None) };
+    let Some(kept) = store.common.kept.take(key) else { return Ok(None) };
     let (now, then) = (sys::stat_fd(&place.directory)?, sys::stat_fd(&kept.temporary.directory)?);
     Ok((sys::identity(&now) == sys::identity(&then)).then_some(kept))
 }

@@ -54,7 +54,7 @@ impl Eye {
         let entry = if is_link(&stat) {
             self.link(directory, name, &stat, &path())
         } else if self.store.resolver.is_entry_served(directory, name, &stat, device) {
-            Some(self.store.owners.entry(&stat, &self.process))
+            Some(self.store.common.owners.entry(&stat, &self.process))
         } else {
             None
         };
@@ -93,7 +93,7 @@ impl Eye {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<(), StoreError> {
         match self.store.resolver.open_path(path.relative(), sys::PLACE) {
-            Ok((_, stat)) => self.give(shown, &self.store.owners.entry(&stat, &self.process), see),
+            Ok((_, stat)) => self.give(shown, &self.store.common.owners.entry(&stat, &self.process), see),
             Err(Miss::Os(Errno::MFILE | Errno::NFILE)) => return Err(StoreError::OutOfDescriptors),
             // Moved away meanwhile: the rest of the listing still means what it says.
             Err(_) => {}
@@ -110,13 +110,13 @@ impl Eye {
         match self.store.resolver.open_path(path.relative(), sys::PLACE) {
             Err(Miss::Outside) => return None,
             Ok((_, target)) if self.selection.follow && !self.leads_back(&target, path) => {
-                return Some(self.store.owners.entry(&target, &self.process));
+                return Some(self.store.common.owners.entry(&target, &self.process));
             }
             // Shown as the link it is: dangling, circular or denied ones too, so that they can be deleted.
             Ok(_) | Err(Miss::Os(_)) => {}
         }
         let target = sys::read_link_at(directory, name).ok()?;
-        let entry = self.store.owners.entry(stat, &self.process);
+        let entry = self.store.common.owners.entry(stat, &self.process);
         Some(Entry { kind: Kind::Symlink, target: Some(self.store.resolver.told(target)), ..entry })
     }
 

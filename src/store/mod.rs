@@ -5,11 +5,13 @@
 //! A path becomes a [`VirtualPath`] once; `resolve` turns that into descriptors; `listing` shows, `upload` takes in.
 
 mod begin;
+mod common;
 mod entry;
 mod error;
 mod expand;
 mod eye;
 mod glob;
+mod home;
 mod inflow;
 mod kept;
 mod listing;
@@ -18,6 +20,7 @@ mod path;
 mod portion;
 mod reading;
 mod resolve;
+mod rights;
 pub mod sys;
 mod tally;
 mod temporary;
@@ -37,28 +40,23 @@ pub use kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_PER_OWNER};
 pub use listing::{BATCH, Item, Listing, Selection};
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, VirtualPath};
 pub use reading::{Reading, Window};
+pub use rights::Rights;
 pub use sys::Identity;
 pub use tally::Tally;
 pub use temporary::is_temporary;
 pub use upload::{How, Published, Upload};
-pub use view::{Changes, Copying, Joining, MAX_PARTS, Removal, Rights, View};
+pub use view::{Changes, Copying, Joining, MAX_PARTS, Removal, View};
 
-use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-/// Locks that order the publishing of uploads, one for each so many directories: a slow disk holds up its own.
-const PUBLISHING_LOCKS: usize = 64;
-
-/// One served root. Shared as an `Arc`; sessions get a [`View`] each.
+/// A served tree: all beneath the root, or beneath one account's home in it. Shared as an `Arc`; sessions get a
+/// [`View`] each.
 pub struct Store {
     resolver: resolve::Resolver,
-    owners: entry::Owners,
-    kept: kept::KeptPartials,
-    /// Names that unique uploads under way have chosen; at most one for each upload.
-    claims: Mutex<HashSet<(Identity, Vec<u8>)>>,
-    publishing: [Mutex<()>; PUBLISHING_LOCKS],
+    /// What the trees of one root share, since homes may lie in each other.
+    common: Arc<common::Common>,
 }
 
 /// What a sweep did.
@@ -73,13 +71,7 @@ pub struct Sweep {
 impl Store {
     /// Opens a readable directory, links to it resolved. Refuses what the kernel makes up: /proc, /sys.
     pub fn open(root: &Path) -> Result<Store, StoreError> {
-        Ok(Store {
-            resolver: resolve::Resolver::open(root)?,
-            owners: entry::Owners::default(),
-            kept: kept::KeptPartials::default(),
-            claims: Mutex::default(),
-            publishing: std::array::from_fn(|_| Mutex::default()),
-        })
+        Ok(Store { resolver: resolve::Resolver::open(root)?, common: Arc::default() })
     }
 
     /// The root in the host's tree, absolute and without links. For the operator, not for clients.
@@ -118,17 +110,11 @@ impl Store {
     /// Drops the kept partial uploads that are older than [`KEPT_FOR`]. Every use of them does so too; this is for a
     /// server that nobody uses.
     pub fn expire_kept(&self) {
-        self.kept.expire(KEPT_FOR);
+        self.common.kept.expire(KEPT_FOR);
     }
 
     fn remove_dead(&self, path: &[u8]) -> Result<bool, StoreError> {
         let Some(place) = self.resolver.place(path)? else { return Ok(false) };
         Ok(temporary::remove_if_dead(&place.directory, &place.name)?)
-    }
-
-    /// The lock for publishing in a directory: between looking at what stands and replacing it, no other upload of
-    /// this server comes in between.
-    fn publishing(&self, directory: Identity) -> &Mutex<()> {
-        &self.publishing[directory.inode as usize % PUBLISHING_LOCKS]
     }
 }

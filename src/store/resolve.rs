@@ -6,9 +6,11 @@
 //! openat2, and absolute links, which openat2 refuses though they may stay inside.
 
 use super::error::StoreError;
+use super::path::VirtualPath;
 use super::sys::{self, FileType, Identity, Stat};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -76,12 +78,28 @@ impl Resolver {
         Ok(Resolver { root, canonical, device: identity.device, identity, kernel_resolves })
     }
 
+    /// The same confined to a directory below the root, which was opened and served as `home`.
+    pub(super) fn below(&self, directory: OwnedFd, stat: &Stat, home: &VirtualPath) -> Self {
+        let named = self.canonical.join(OsStr::from_bytes(home.relative()));
+        // Only text, for links that name this place by its path in the host's tree: whatever it says, such a link is
+        // looked up from the descriptor.
+        let canonical = named.canonicalize().unwrap_or(named);
+        let identity = sys::identity(stat);
+        let kernel_resolves = AtomicBool::new(self.kernel_resolves.load(Ordering::Relaxed));
+        Resolver { root: directory, canonical, device: identity.device, identity, kernel_resolves }
+    }
+
     pub(super) fn canonical(&self) -> &Path {
         &self.canonical
     }
 
     pub(super) fn root_identity(&self) -> Identity {
         self.identity
+    }
+
+    #[cfg(test)]
+    pub(super) fn root_descriptor(&self) -> &OwnedFd {
+        &self.root
     }
 
     /// Makes every later resolution a checked walk.

@@ -37,7 +37,7 @@ impl UniqueName {
                 continue;
             }
             let claim = (identity, name);
-            if store.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(claim.clone()) {
+            if store.common.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(claim.clone()) {
                 return Ok(UniqueName { store, claim, stem });
             }
         }
@@ -56,6 +56,6 @@ impl UniqueName {
 
 impl Drop for UniqueName {
     fn drop(&mut self) {
-        self.store.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.claim);
+        self.store.common.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.claim);
     }
 }

@@ -92,14 +92,31 @@ pub struct Upload {
     pub(super) unique: Option<UniqueName>,
     /// Through which bytes come that this process need not see, once some have.
     pub(super) pipe: Option<Pipe>,
+    /// The path that was asked for, where a free one was taken instead: what breaks is kept under it, since its client
+    /// knows no other.
+    pub(super) asked: Option<VirtualPath>,
 }
 
 impl Upload {
     /// Around a temporary file that holds nothing yet.
     pub(super) fn new(store: Arc<Store>, (owner, path): Key, target: Vec<u8>, temporary: Temporary) -> Self {
         let (base, permissions) = (Base::Anything, NEW_FILE & !NEW_UMASK);
-        let (offset, copied, may_cut, unique, pipe) = (0, 0, false, None, None);
-        Upload { store, owner, path, target, temporary, offset, copied, base, may_cut, permissions, unique, pipe }
+        let (offset, copied, may_cut) = (0, 0, false);
+        Upload {
+            store,
+            owner,
+            path,
+            target,
+            temporary,
+            offset,
+            copied,
+            base,
+            may_cut,
+            permissions,
+            unique: None,
+            pipe: None,
+            asked: None,
+        }
     }
 
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.
@@ -132,6 +149,11 @@ impl Upload {
     /// The last name that publishing will give.
     pub fn name(&self) -> Vec<u8> {
         self.path.name().unwrap_or(&self.target).to_vec()
+    }
+
+    /// Whether the store chose the last name, and so its sender must be told.
+    pub fn has_chosen_name(&self) -> bool {
+        self.unique.is_some()
     }
 
     /// The path that publishing will give.
@@ -175,7 +197,7 @@ impl Upload {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
         let store = self.store.clone();
-        let turn = store.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
+        let turn = store.common.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
         let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = existing(sys::stat_at(&self.temporary.directory, &self.target))?;
         if self.unique.is_none() && !self.base.still(standing.as_ref()) {
@@ -188,18 +210,18 @@ impl Upload {
             (false, _) => self.temporary.replace(&self.target)?,
         }
         drop(turn);
-        store.kept.forget(&(self.owner.clone(), self.path.clone()));
+        store.common.kept.forget(&(self.owner.clone(), self.asked.as_ref().unwrap_or(&self.path).clone()));
         let name = self.name();
         Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset })
     }
 
     /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.
     pub fn keep(self) -> bool {
-        let Upload { store, owner, path, temporary, offset, copied, base, .. } = self;
+        let Upload { store, owner, path, temporary, offset, copied, base, asked, .. } = self;
         if offset <= copied || sys::truncate(&temporary.file, offset).is_err() {
             return false;
         }
-        store.kept.put((owner, path), Kept::new(temporary, base, copied));
+        store.common.kept.put((owner, asked.unwrap_or(path)), Kept::new(temporary, base, copied));
         true
     }
 

@@ -2,7 +2,7 @@
 //! and only then touches the disk. It refuses to know how accounts are made and which command asks.
 
 use super::Store;
-use super::begin::begin;
+use super::begin::{begin, begin_new};
 use super::entry::Entry;
 use super::error::StoreError;
 use super::expand::expand;
@@ -11,6 +11,7 @@ use super::names::Names;
 use super::path::VirtualPath;
 use super::reading::Reading;
 use super::resolve::{Miss, Place, is_link};
+use super::rights::Rights;
 use super::sys;
 use super::temporary::{is_temporary, remove_if_dead};
 use super::upload::{How, NEW_FILE, Upload};
@@ -35,54 +36,6 @@ const NEW_DIRECTORY: u32 = 0o777;
 pub(super) const NEW_UMASK: u32 = 0o022;
 /// All that a umask can take.
 const WHOLE_UMASK: u32 = 0o777;
-
-/// What an account may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Rights {
-    /// See names, sizes and times.
-    pub list: bool,
-    /// Read files.
-    pub read: bool,
-    /// Write files whole, replace them, and set their times.
-    pub write: bool,
-    /// Add to the end of files; contained in `write`.
-    pub append: bool,
-    /// Delete files and directories.
-    pub delete: bool,
-    /// Rename; replacing something by that needs `delete` or `write` too.
-    pub rename: bool,
-    /// Make directories.
-    pub mkdir: bool,
-    /// Set permission bits and the umask, make links.
-    pub site: bool,
-}
-
-impl Rights {
-    /// Nothing at all.
-    pub const NONE: Rights = Rights {
-        list: false,
-        read: false,
-        write: false,
-        append: false,
-        delete: false,
-        rename: false,
-        mkdir: false,
-        site: false,
-    };
-    /// Look and fetch.
-    pub const READ_ONLY: Rights = Rights { list: true, read: true, ..Rights::NONE };
-    /// Everything.
-    pub const FULL: Rights = Rights {
-        list: true,
-        read: true,
-        write: true,
-        append: true,
-        delete: true,
-        rename: true,
-        mkdir: true,
-        site: true,
-    };
-}
 
 /// A session's door: the store, seen with the rights of one account.
 #[derive(Clone)]
@@ -128,7 +81,7 @@ impl View {
         need(self.rights.list || self.rights.read, "list")?;
         visible(path)?;
         let (fd, _) = self.store.resolver.open_path(path.relative(), sys::PLACE)?;
-        Ok(self.store.owners.entry_of(fd)?)
+        Ok(self.store.common.owners.entry_of(fd)?)
     }
 
     /// Opens a regular file for reading. Needs `read`.
@@ -139,20 +92,26 @@ impl View {
         Reading::of(fd, &stat)
     }
 
-    /// Starts an upload to `path`. Needs `write`; to append, `append` will do.
+    /// Starts an upload to `path`. Needs `write`; to append, `append` will do. With `create` alone it takes a free name,
+    /// whatever was asked, or goes on with this owner's kept partial upload.
     pub fn upload(&self, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
-        match how {
-            How::Append | How::AppendKept => need(self.rights.append || self.rights.write, "append")?,
-            How::Replace | How::ResumeAt(_) | How::Unique => need(self.rights.write, "write")?,
-        }
+        let Rights { write, append, create, .. } = self.rights;
+        let (right, may_touch) = match how {
+            How::Append | How::AppendKept => ("append", write || append),
+            How::Replace | How::ResumeAt(_) | How::Unique => ("write", write),
+        };
+        need(may_touch || create, right)?;
         creatable(path)?;
+        let begin = if may_touch { begin } else { begin_new };
         let upload = begin(self.store.clone(), self.owner.clone(), path, how)?;
-        Ok(Upload { may_cut: self.rights.write, permissions: NEW_FILE & !self.umask, ..upload })
+        Ok(Upload { may_cut: write, permissions: NEW_FILE & !self.umask, ..upload })
     }
 
-    /// Bytes of this owner's kept partial upload to `path`. Needs `write` or `append`.
+    /// Bytes of this owner's kept partial upload to `path`. Needs `write`, `append` or `create`.
     pub fn kept(&self, path: &VirtualPath) -> Option<u64> {
-        (self.rights.write || self.rights.append).then(|| self.store.kept.size(&self.key(path))).flatten()
+        (self.rights.write || self.rights.append || self.rights.create)
+            .then(|| self.store.common.kept.size(&self.key(path)))
+            .flatten()
     }
 
     /// Deletes a file or a link, and this owner's kept partial upload to it; how many bytes the file had. Needs `delete`.
@@ -164,9 +123,9 @@ impl View {
             Err(error) => Err(error),
         };
         match deleted {
-            Ok(_) => drop(self.store.kept.forget(&self.key(path))),
+            Ok(_) => drop(self.store.common.kept.forget(&self.key(path))),
             // Nothing but the partial was there, and it was this owner's to delete.
-            Err(StoreError::NotFound) if self.store.kept.forget(&self.key(path)) => return Ok(0),
+            Err(StoreError::NotFound) if self.store.common.kept.forget(&self.key(path)) => return Ok(0),
             Err(_) => {}
         }
         deleted
@@ -228,8 +187,8 @@ impl View {
             Err(Errno::INVAL) => return Err(StoreError::BadName("a directory cannot be moved into itself")),
             result => result?,
         }
-        self.store.kept.forget(&self.key(from));
-        self.store.kept.forget(&self.key(to));
+        self.store.common.kept.forget(&self.key(from));
+        self.store.common.kept.forget(&self.key(to));
         Ok(())
     }
 
@@ -312,7 +271,7 @@ impl View {
         if seen {
             return Err(StoreError::NotEmpty);
         }
-        self.store.kept.forget_in(sys::identity(&sys::stat_fd(directory)?));
+        self.store.common.kept.forget_in(sys::identity(&sys::stat_fd(directory)?));
         while let Some((name, _)) = temporaries.next() {
             // One that lives or resists makes the second attempt fail, which says so.
             let _ = remove_if_dead(directory, name);

@@ -22,6 +22,8 @@ pub use names::NAMES;
 mod curl;
 /// Python's ftplib, through the script beside it.
 mod ftplib;
+/// Accounts with homes and few rights, as curl and lftp meet them.
+mod homes;
 /// GNU inetutils' ftp, the line-oriented client of many systems.
 mod inetutils;
 /// lftp: mirrors, segmented downloads, several commands in one packet.
@@ -147,11 +149,12 @@ pub struct Desk {
 impl Desk {
     /// A desk for a client, or `None` where its program is missing: that is said aloud, and is an error where all is required.
     pub fn open(driver: &dyn Driver) -> Option<Self> {
-        present(driver.programs()).then(|| Self {
-            server: Server::with_account(),
-            road: driver.roads()[0],
-            folder: TempDir::with_prefix("gftp-client-").expect("a folder for the client"),
-        })
+        present(driver.programs()).then(|| Self::at(Server::with_account(), driver.roads()[0]))
+    }
+
+    /// A desk before this server.
+    pub fn at(server: Server, road: Road) -> Self {
+        Self { server, road, folder: TempDir::with_prefix("gftp-client-").expect("a folder for the client") }
     }
 
     /// The host as the client should be told it: a bare address.

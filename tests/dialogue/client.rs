@@ -45,7 +45,11 @@ pub struct Control {
 impl Control {
     /// Connects; nothing is read yet, not even the greeting.
     pub fn connect(to: SocketAddr) -> Outcome<Control> {
-        let stream = connect(to)?;
+        Control::over(connect(to)?)
+    }
+
+    /// Over a connection that stands already; nothing is read.
+    pub fn over(stream: TcpStream) -> Outcome<Control> {
         stream.set_nodelay(true).map_err(|e| format!("TCP_NODELAY: {e}"))?;
         Ok(Control { stream, received: Vec::new() })
     }

@@ -16,6 +16,8 @@ pub enum Family {
 pub struct Script {
     /// Options of `gftp serve`.
     pub options: Vec<String>,
+    /// Lines of the users file: name, home, and rights.
+    pub users: Vec<(String, String, Vec<String>)>,
     /// Over which protocols.
     pub families: Vec<Family>,
     /// Its steps.
@@ -34,7 +36,8 @@ pub struct Step {
 
 /// Reads a transcript.
 pub fn parse(text: &str) -> Outcome<Script> {
-    let mut script = Script { options: Vec::new(), families: vec![Family::V4, Family::V6], steps: Vec::new() };
+    let families = vec![Family::V4, Family::V6];
+    let mut script = Script { options: Vec::new(), users: Vec::new(), families, steps: Vec::new() };
     let mut server = None;
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() || line.starts_with('#') {
@@ -43,13 +46,21 @@ pub fn parse(text: &str) -> Outcome<Script> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest) {
             ("server", options) => server = Some(options.split_whitespace().map(String::from).collect()),
+            ("users", user) => {
+                let mut words = user.split_whitespace().map(String::from);
+                let (Some(name), Some(home)) = (words.next(), words.next()) else {
+                    return Err(format!("line {number}: users NAME HOME RIGHTS…"));
+                };
+                script.users.push((name, home, words.collect()));
+            }
             ("over", "ipv4") => script.families = vec![Family::V4],
             ("over", "ipv6") => script.families = vec![Family::V6],
             ("over", other) => return Err(format!("line {number}: over {other}: ipv4 or ipv6")),
             _ => script.steps.push(Step { line: number, word: word.to_string(), rest: rest.to_string() }),
         }
     }
-    script.options = server.unwrap_or_else(|| vec!["--anonymous".to_string(), "write".to_string()]);
+    let usual = if script.users.is_empty() { &["--anonymous", "write"][..] } else { &[] };
+    script.options = server.unwrap_or_else(|| usual.iter().map(ToString::to_string).collect());
     Ok(script)
 }
 

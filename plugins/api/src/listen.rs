@@ -1,7 +1,7 @@
 //! Sockets that listen: how they are made, and how connections are taken from them. Knows no service and no session.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,15 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// A shortage is said again only after this long, so that it cannot fill the log as well.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Whom an address is counted as: an IPv6 host owns at least a /64, so its addresses there count as one.
+pub fn household(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & NETWORK).into()),
+    }
+}
 
 /// Listens on `address`. What is set here is inherited by every accepted connection, which spares each of them the
 /// system calls: no Nagle delay on replies, keep-alive, and urgent data in line (RFC 959's Synch would otherwise take

@@ -145,7 +145,7 @@ pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<u64>, StoreError> {
     let entry = match view.entry(path) {
         // Only where nothing stands that RETR would send.
-        Err(StoreError::NotFound) => return view.kept(path).map(Some).ok_or(StoreError::NotFound),
+        Err(e @ (StoreError::NotFound | StoreError::Forbidden(_))) => return view.kept(path).map(Some).ok_or(e),
         entry => entry?,
     };
     match entry.kind {
@@ -206,7 +206,7 @@ fn status(session: &Session) -> Outcome {
     let who = match &session.who {
         Who::Stranger => phrase!("Nobody has logged in"),
         Who::Named(name) => phrase!("Waiting for the password of {}", printable(name)),
-        Who::In(name, _) => phrase!("Logged in as {}", printable(name)),
+        Who::In(name, ..) => phrase!("Logged in as {}", printable(name)),
     };
     let kind = match session.representation {
         Representation::Ascii => "ASCII, form: Nonprint",

@@ -1,15 +1,22 @@
 //! Who is there: USER, PASS, ACCT, REIN, QUIT (RFC 959 §4.1.1).
 
-use super::super::answer::{Answer, Outcome, Refusal};
+use std::time::Duration;
+
+use gftp_plugin::rt;
+
+use super::super::answer::{Answer, Outcome, Refusal, reason};
 use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
-use crate::accounts::Password;
+use crate::accounts::{Password, Verdict, Visitor};
 use crate::store::VirtualPath;
 
 /// Wrong passwords that one connection may offer: enough for a person who mistypes, few for a program that guesses.
 const MOST_FAILURES: u32 = 5;
+/// How long the first wrong password is not answered; each further one waits twice as long. One who mistypes does not
+/// notice it, five guesses take a second and a half, and a program that guesses has to hold its connection as long.
+const FIRST_DELAY: Duration = Duration::from_millis(50);
 
 /// USER: a new name, also in the middle of a session, forgets whoever was logged in; transfer parameters stay.
 pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
@@ -31,20 +38,44 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::Stranger => return Err(Refusal::say(503, phrase!("Send USER first."))),
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
-    let anonymous = session.shared.accounts.anonymous().filter(|_| session.is_anonymous());
-    let rights = match anonymous {
-        Some(rights) => Some(rights),
-        None => session.shared.accounts.check(&name, Password::new(argument.unwrap_or_default())).await,
-    };
-    if let Some(rights) = rights {
-        session.let_in(name, rights);
-        journal::logged_in(session);
-        return Answer::say(230, phrase!("Logged in."));
+    let password = Password::new(argument.unwrap_or_default());
+    match session.shared.accounts.admit(&name, password, session.origin.peer.ip()).await {
+        Verdict::In(visitor) => enter(session, name, visitor).await,
+        Verdict::Wrong => fail(session).await,
+        Verdict::Full(most) => {
+            journal::turned_away(session, &format!("{most} sessions already"));
+            let told = phrase!("This account has {} sessions open already, the most allowed.", most);
+            Ok(Answer::Goodbye(Reply::new(421, told)))
+        }
+        Verdict::Busy => {
+            journal::turned_away(session, "too many logins at once");
+            let told = phrase!("Too many logins are being looked at; come back in a moment.");
+            Ok(Answer::Goodbye(Reply::new(421, told)))
+        }
     }
+}
+
+/// The password was right: lets the visitor into his home.
+async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcome {
+    let home = visitor.home.clone();
+    if let Err(e) = session.let_in(name, visitor).await {
+        journal::homeless(session, &home, &e);
+        session.who = Who::Stranger;
+        let told = phrase!("Your home folder cannot be opened: {}. Please tell the administrator.", reason(&e));
+        return Err(Refusal::say(530, told));
+    }
+    journal::logged_in(session, &home);
+    Answer::say(230, phrase!("Logged in."))
+}
+
+/// The name or the password was wrong: that is answered late, and not often.
+async fn fail(session: &mut Session) -> Outcome {
     session.failures += 1;
     let failures = session.failures;
     journal::failed_to_log_in(session, failures, MOST_FAILURES);
     session.who = Who::Stranger;
+    // A client that leaves meanwhile is noticed right after it; nothing but its connection is held until then.
+    rt::sleep(FIRST_DELAY * 2_u32.pow(failures.min(MOST_FAILURES) - 1)).await;
     if failures >= MOST_FAILURES {
         return Ok(Answer::Goodbye(Reply::new(421, phrase!("Too many wrong passwords; closing."))));
     }

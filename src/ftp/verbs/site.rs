@@ -63,7 +63,7 @@ pub async fn umask(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let Some(umask) = parse_mode(argument).filter(|&umask| umask <= WIDEST) else {
         return Err(Refusal::say(501, phrase!("Use: SITE UMASK <mask>, as 022, 027 or 077.")));
     };
-    if let Who::In(_, view) = &mut session.who {
+    if let Who::In(_, view, _) = &mut session.who {
         view.set_umask(umask).map_err(|e| Refusal::say(code_of(&e), phrase!("SITE UMASK: {}.", reason(&e))))?;
     }
     Answer::say(200, phrase!("The umask is {}; it was {}.", format!("{umask:03o}"), format!("{old:03o}")))
@@ -106,7 +106,7 @@ pub async fn symlink(session: &mut Session, argument: Option<&[u8]>) -> Outcome 
 /// SITE WHO: everything about the sessions of one's own account, and of others only how many there are. Visitors
 /// without an account share a name and nothing else: each sees only itself.
 pub async fn who(session: &mut Session, _: Option<&[u8]>) -> Outcome {
-    let Who::In(name, _) = &session.who else {
+    let Who::In(name, ..) = &session.who else {
         return Err(Refusal::say(530, phrase!("Log in with USER and PASS first.")));
     };
     let id = session.origin.id;

@@ -120,8 +120,8 @@ pub static VERBS: &[Verb] = &[
     verb!("EPRT", Must("<|proto|address|port|>"), LoggedIn, "RFC 2428", transfer::eprt, "Data: we connect to you", feat = Some("EPRT"), takes_restart = true),
     // Transfers
     verb!("RETR", Must("<path>"), LoggedIn, "RFC 959", transfer::retr, "Download a file", takes_restart = true, logged = true, needs = "read"),
-    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true, logged = true, needs = "write"),
-    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free", logged = true, needs = "write"),
+    verb!("STOR", Must("<path>"), LoggedIn, "RFC 959", transfer::stor, "Upload a file; it appears when it is whole", takes_restart = true, logged = true, needs = "write or create"),
+    verb!("STOU", May("[<path>]"), LoggedIn, "RFC 959", transfer::stou, "Upload under a name that is free", logged = true, needs = "write or create"),
     verb!("APPE", Must("<path>"), LoggedIn, "RFC 959", transfer::appe, "Upload to the end of a file", logged = true, needs = "append or write"),
     verb!("ALLO", May("[<bytes>]"), LoggedIn, "RFC 959", transfer::allo, "Say how large the next upload will be"),
     verb!("REST", Must("<offset>"), LoggedIn, "RFC 3659", transfer::rest, "Begin the next transfer there", feat = Some("REST STREAM")),

@@ -161,7 +161,7 @@ pub async fn stou(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome {
     let announced = session.announced.take();
     let text = session.representation == Representation::Ascii;
-    let unique = matches!(how, How::Unique);
+    let is_stou = matches!(how, How::Unique);
     let start = match how {
         How::ResumeAt(offset) => Start::At(offset),
         How::Append | How::AppendKept => Start::End,
@@ -182,9 +182,11 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
         }
     });
     let (upload, decoder) = opened.await?;
-    let opening = match unique {
+    // The store chooses for STOR too where the account may not touch what stands.
+    let unique = upload.has_chosen_name();
+    let opening = match is_stou {
         true => [b"FILE: ".as_slice(), &upload.name()].concat().into(),
-        false => opening(if text { "ASCII" } else { "BINARY" }, &path, None),
+        false => opening(if text { "ASCII" } else { "BINARY" }, if unique { upload.path() } else { &path }, None),
     };
     let road = Road::Receive(upload, session.decoders(decoder));
     Ok(transfer("received", path, opening, unique, road, announced, start))

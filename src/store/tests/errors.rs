@@ -76,7 +76,7 @@ fn a_full_disk_says_so_and_keeps_what_stands() {
         assert!(upload.keep());
         assert_eq!(view.kept(&at("mount/file")), Some(offset));
         assert_eq!(read(&view, "mount/file").unwrap(), b"old");
-        ground.store.kept.expire(std::time::Duration::ZERO);
+        ground.store.common.kept.expire(std::time::Duration::ZERO);
         assert!(view.space(&at("mount")).unwrap() > 100_000);
         refused(view.rename(&at("mount/file"), &at("file")), "CrossDevice");
         refused(view.remove_directory(&at("mount")), "Busy");

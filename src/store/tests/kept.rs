@@ -87,7 +87,7 @@ fn whatever_supersedes_it_drops_it() {
     drops("a newer broken one", &|| {
         assert!(broken(&view, "file", "newer half"));
         assert_eq!(view.kept(&at("file")), Some(10));
-        ground.store.kept.expire(Duration::ZERO);
+        ground.store.common.kept.expire(Duration::ZERO);
     });
     view.delete(&at("file")).unwrap();
     assert!(broken(&view, "file", "half"));
@@ -114,7 +114,7 @@ fn the_bounds_hold_under_attack() {
         assert!(broken(&view, "file", "x"));
     }
     assert_eq!(ground.names_on_disk("").len(), MAX_KEPT);
-    ground.store.kept.expire(Duration::ZERO);
+    ground.store.common.kept.expire(Duration::ZERO);
     assert!(ground.names_on_disk("").is_empty());
 }
 

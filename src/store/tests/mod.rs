@@ -2,7 +2,9 @@
 
 mod changes;
 mod confinement;
+mod drop_box;
 mod errors;
+mod homes;
 mod inflow;
 mod kept;
 mod listings;

@@ -206,7 +206,7 @@ fn take(
     if is_temporary(name) {
         if !level.freed {
             level.freed = true;
-            store.kept.forget_in(level.identity);
+            store.common.kept.forget_in(level.identity);
         }
         return match remove_if_dead(at, name)? {
             true => Ok(()),

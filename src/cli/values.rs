@@ -1,0 +1,70 @@
+//! Values of options: text to what it means, and for text that means nothing a sentence that shows what to type.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::accounts::users;
+use crate::store::{Rights, VirtualPath};
+
+/// An address to listen on, and its own port, if one is given.
+pub(super) fn parse_listen(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok((address.ip(), Some(address.port())));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match bare.parse() {
+        Ok(ip) => Ok((ip, None)),
+        Err(_) => Err("give an IP address, as 0.0.0.0, 192.0.2.7:2121, :: or [::1]:2121".to_string()),
+    }
+}
+
+/// A range of ports, or one.
+pub(super) fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.trim().parse::<u16>(), last.trim().parse::<u16>()) {
+        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok(first..=last),
+        _ => Err("give a range of ports, as 50000-50010".to_string()),
+    }
+}
+
+/// An IPv4 address, or that of a name.
+pub(super) fn parse_public(text: &str) -> Result<Ipv4Addr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let found = (text, 0).to_socket_addrs().map_err(|e| format!("this name cannot be resolved: {e}"))?;
+    let v4 = found.filter_map(|address| match address.ip() {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    });
+    v4.into_iter().next().ok_or_else(|| "give an IPv4 address, or a name that has one (PASV knows no IPv6)".to_string())
+}
+
+/// Seconds, or a time with its unit.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text).map_err(|_| "give a time, as 30s, 5m or 250ms".to_string())?,
+    };
+    // Later than any deadline can be counted; a year is as good as never here.
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+    if time > LONGEST { Err("a year is the most".to_string()) } else { Ok(time) }
+}
+
+/// A home below the root.
+pub(super) fn parse_home(text: &str) -> Result<VirtualPath, String> {
+    users::read_home(text)
+}
+
+/// The name of usual rights, or their words.
+pub(super) fn parse_rights(text: &str) -> Result<Rights, String> {
+    users::read_rights(text)
+}
+
+/// How much is logged.
+pub(super) fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| "give off, error, warn, info, debug or trace".to_string())
+}

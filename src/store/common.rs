@@ -1,0 +1,44 @@
+//! What all trees of one root share, since homes may lie in each other: the names of owners, what is kept of broken
+//! uploads, the names that uploads have chosen, and whose turn it is to publish. It refuses to know any path.
+
+use super::Store;
+use super::entry::Owners;
+use super::kept::KeptPartials;
+use super::path::VirtualPath;
+use super::sys::Identity;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, Weak};
+
+/// Locks that order the publishing of uploads, one for each so many directories: a slow disk holds up its own.
+const PUBLISHING_LOCKS: usize = 64;
+
+/// What the trees of one root share.
+pub(super) struct Common {
+    pub(super) owners: Owners,
+    pub(super) kept: KeptPartials,
+    /// Names that unique uploads under way have chosen; at most one for each upload.
+    pub(super) claims: Mutex<HashSet<(Identity, Vec<u8>)>>,
+    /// The homes that somebody is in, by their path below the root.
+    pub(super) homes: Mutex<HashMap<VirtualPath, Weak<Store>>>,
+    publishing: [Mutex<()>; PUBLISHING_LOCKS],
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Common {
+            owners: Owners::default(),
+            kept: KeptPartials::default(),
+            claims: Mutex::default(),
+            homes: Mutex::default(),
+            publishing: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+}
+
+impl Common {
+    /// The lock for publishing in a directory: between looking at what stands and replacing it, no other upload of
+    /// this server comes in between.
+    pub(super) fn publishing(&self, directory: Identity) -> &Mutex<()> {
+        &self.publishing[directory.inode as usize % PUBLISHING_LOCKS]
+    }
+}
