@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::abuse::{assert_serves, guest};
-use crate::clients::skip;
+use crate::clients::{present, skip};
 use crate::command_line::outcome;
 use crate::dialogue::client::Control;
 use crate::server::{Place, Server, command_by, program};
@@ -35,6 +35,26 @@ impl Mount {
             return Some(Mount { place, at });
         }
         skip(&format!("no file system can be mounted here: {mounted:?}"));
+        None
+    }
+
+    /// An NTFS in a file, by the driver that can set when a file was made.
+    fn ntfs() -> Option<Mount> {
+        if !present(&["mkntfs", "ntfs-3g"]) {
+            return None;
+        }
+        const SIZE: u64 = 16 << 20;
+        let place = Place::new();
+        let (at, image) = (place.root().join("small"), place.outside().join("image"));
+        fs::create_dir(&at).unwrap();
+        fs::File::create(&image).unwrap().set_len(SIZE).unwrap();
+        let made = Command::new("mkntfs").args(["-F", "-Q"]).arg(&image).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let mounted = Command::new("ntfs-3g").arg(&image).arg(&at).output().unwrap();
+        if mounted.status.success() {
+            return Some(Mount { place, at });
+        }
+        skip(&format!("no NTFS can be mounted here: {mounted:?}"));
         None
     }
 
@@ -111,6 +131,7 @@ fn a_read_only_disk_is_read_and_no_more() {
     fs::create_dir(mount.at.join("d")).unwrap();
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&mount.at).status().unwrap();
     assert!(remounted.success());
+    fs::write(mount.place.root().join("part"), b"part").unwrap();
     let server = Server::start_on(mount.place.clone(), &[]);
     let mut control = guest(&server);
     for command in ["STOR small/new", "STOR small/file", "APPE small/file", "APPE small/new", "STOU small/new"] {
@@ -122,6 +143,12 @@ fn a_read_only_disk_is_read_and_no_more() {
         "RMD small/d",
         "MFMT 20200101000000 small/file",
         "SITE CHMOD 600 small/file",
+        "MFF Modify=20200101000000;UNIX.mode=600; small/file",
+        "SITE UTIME 20200101000000 small/file",
+        "SITE SYMLINK small/file small/link",
+        "RMDA small/d",
+        "COMB \"small/file\" \"part\"",
+        "COMB \"part\" \"small/file\"",
     ] {
         control.tell(command, 550).unwrap();
     }
@@ -159,6 +186,81 @@ fn a_rename_to_another_file_system_is_refused_and_half_of_nothing() {
     // An upload makes its temporary file where the target lies, so it may lead anywhere inside.
     assert_eq!(upload(&mut control, "STOR door/taken", b"stored"), 226);
     assert_eq!(fs::read(at("small/taken")).unwrap(), b"stored");
+}
+
+/// Another file system, or another view of this one, is in use while it is mounted: its content is not what is removed.
+#[test]
+fn a_tree_is_not_removed_through_a_mount_point() {
+    let Some(mount) = Mount::new("size=256k") else { return };
+    let at = |name: &str| mount.place.root().join(name);
+    fs::write(mount.at.join("file"), b"kept").unwrap();
+    fs::create_dir_all(at("tree/a/bound")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::write(at("elsewhere/file"), b"kept").unwrap();
+    let bound = Command::new("mount").arg("--bind").args([at("elsewhere"), at("tree/a/bound")]).status().unwrap();
+    assert!(bound.success());
+    let server = Server::start_on(mount.place.clone(), &[]);
+    let mut control = guest(&server);
+    for path in ["small", "tree/a/bound", "tree"] {
+        let reply = control.tell(&format!("RMDA {path}"), 450).unwrap();
+        assert!(reply.shown().contains("in use"), "{}", reply.shown());
+    }
+    assert_eq!(fs::read(at("elsewhere/file")).unwrap(), b"kept");
+    assert_eq!(fs::read(mount.at.join("file")).unwrap(), b"kept");
+    assert!(Command::new("umount").arg(at("tree/a/bound")).status().unwrap().success());
+    control.tell("RMDA tree", 250).unwrap();
+}
+
+/// Copies and joins go from one file system to the other, where renames cannot.
+#[test]
+fn copies_and_joins_cross_file_systems_and_leave_nothing_on_a_full_one() {
+    let Some(mount) = Mount::new("size=256k") else { return };
+    let at = |name: &str| mount.place.root().join(name);
+    let much = vec![b'x'; 1 << 20];
+    fs::write(at("much"), &much).unwrap();
+    fs::write(at("part"), b"part").unwrap();
+    fs::write(mount.at.join("old"), b"old ").unwrap();
+    let server = Server::start_on(mount.place.clone(), &[]);
+    let mut control = guest(&server);
+    control.tell("SITE CPFR much", 350).unwrap();
+    control.tell("SITE CPTO small/old", 452).unwrap();
+    control.tell("COMB \"small/old\" \"part\" \"much\"", 452).unwrap();
+    assert_eq!(fs::read(mount.at.join("old")).unwrap(), b"old ");
+    assert_eq!(mount.names(), ["old"]);
+    control.tell("COMB \"small/old\" \"part\"", 250).unwrap();
+    assert_eq!(fs::read(mount.at.join("old")).unwrap(), b"old part");
+    control.tell("SITE CPFR small/old", 350).unwrap();
+    control.tell("SITE CPTO copy", 250).unwrap();
+    assert_eq!(fs::read(at("copy")).unwrap(), b"old part");
+    assert!(!at("part").exists() && at("much").exists());
+}
+
+/// NTFS keeps when a file was made, and its driver lets one set it: what MFCT set is what the disk then says.
+#[test]
+fn when_a_file_was_made_is_set_where_the_file_system_can() {
+    let Some(mount) = Mount::ntfs() else { return };
+    fs::write(mount.at.join("file"), b"x").unwrap();
+    let server = Server::start_on(mount.place.clone(), &[]);
+    let mut control = guest(&server);
+    let created = || {
+        let name = "system.ntfs_crtime_be";
+        let mut value = [0; 8];
+        rustix::fs::getxattr(mount.at.join("file"), name, &mut value).expect("ntfs-3g tells it");
+        u64::from_be_bytes(value)
+    };
+    // Steps of 100 ns since 1601, for 2000-01-01 and a day later.
+    const FIRST: u64 = 0x01bf_53eb_256d_4000;
+    const DAY: u64 = 864_000_000_000;
+    let reply = control.tell("MFCT 20000101000000 small/file", 213).unwrap();
+    assert_eq!(reply.shown(), "213 Create=20000101000000; small/file");
+    assert_eq!(created(), FIRST);
+    control.tell("MFF Create=20000102000000.5;Modify=20010909014640; small/file", 213).unwrap();
+    assert_eq!(created(), FIRST + DAY + 5_000_000);
+    control.tell("MDTM small/file", 213).unwrap();
+    assert!(control.tell("MDTM small/file", 213).unwrap().shown().contains("20010909014640"));
+    control.tell("MFCT 20000101000000 small", 213).unwrap();
+    control.tell("MFF Create=20000101000000;UNIX.owner=root; small/file", 504).unwrap();
+    assert_eq!(created(), FIRST + DAY + 5_000_000, "all or nothing");
 }
 
 /// What the kernel shows as files is none: a folder with /proc in it would show the server's own secrets.

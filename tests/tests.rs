@@ -47,3 +47,6 @@ mod regressions;
 
 /// Text in both directions, against a conversion that is not ours.
 mod text;
+
+/// Commands that take long on the server's own disk, and sessions that ask for time.
+mod work;

@@ -111,6 +111,25 @@ fn sends_extensions() {
     assert!(report.text.contains("Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT"), "{}", report.text);
 }
 
+/// `-Q -…` does a command after the transfer: the usual way to keep times and modes with curl.
+#[test]
+fn sets_times_after_an_upload() {
+    let Some(desk) = Desk::open(&CURL) else { return };
+    desk.write_local("up", b"x");
+    for (name, command) in [
+        ("one", "MFMT 20010909014640 one"),
+        ("two", "MFF Modify=20010909014640;UNIX.mode=0600; two"),
+        ("a b", "SITE UTIME 20010909014640 a b"),
+    ] {
+        let url = format!("ftp://{}/{}", desk.authority(), encoded(name));
+        let report = curl(&desk).args(["-T", "up", "-Q", &format!("-{command}"), &url]).run();
+        assert!(report.ok, "{}", report.text);
+        let set = fs::metadata(desk.disk(name)).and_then(|data| data.modified()).expect("a time");
+        let wanted = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        assert_eq!(set, wanted, "{command}: {}", report.text);
+    }
+}
+
 impl Driver for Curl {
     fn programs(&self) -> &'static [&'static str] {
         &["curl"]

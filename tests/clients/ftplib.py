@@ -103,6 +103,22 @@ def abort(ftp, size):
     assert ftp.sendcmd("NOOP").startswith("200")
 
 
+def facts(ftp):
+    """Times and modes as programs set them, and as MLSD tells them then."""
+    for command in [
+        "MFMT 20010909014640 one",
+        "MFF Modify=20010909014640;UNIX.mode=0640; two",
+        "SITE UTIME 20010909014640 three",
+    ]:
+        ftp.storbinary("STOR " + command.rsplit(" ", 1)[1], io.BytesIO(b"x"))
+        assert ftp.sendcmd(command)[0] == "2", command
+    told = dict(ftp.mlsd("", facts=["modify", "unix.mode"]))
+    assert all(told[name]["modify"] == "20010909014640" for name in ["one", "two", "three"]), told
+    assert told["two"]["unix.mode"] == "0640", told
+    refused(ftp.sendcmd, "MFF Modify=20020909014640;UNIX.owner=root; one")
+    assert ftp.sendcmd("MDTM one") == "213 20010909014640"
+
+
 def refused(call, *args):
     try:
         answer = call(*args)
@@ -164,6 +180,7 @@ DEEDS = {
     "mkdir": mkdir,
     "rmdir": lambda ftp, path: ftp.rmd(path),
     "everything": everything,
+    "facts": facts,
 }
 
 with ftplib.FTP(encoding="utf-8") as session:

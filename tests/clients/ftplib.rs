@@ -27,6 +27,16 @@ fn asks_everything() {
     desk.expect_disk("stored text", b"uno\ndos\n", &report);
 }
 
+/// MFMT, MFF and SITE UTIME set what MLSD and MDTM then tell.
+#[test]
+fn sets_facts() {
+    let Some(desk) = Desk::open(&Ftplib) else { return };
+    let report = ftplib(&desk, "facts\n");
+    assert!(report.ok, "{}", report.text);
+    let set = std::fs::metadata(desk.disk("three")).and_then(|data| data.modified()).expect("it was stored");
+    assert_eq!(set, std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000));
+}
+
 impl Driver for Ftplib {
     fn programs(&self) -> &'static [&'static str] {
         &["python3"]

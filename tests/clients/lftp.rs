@@ -172,6 +172,47 @@ fn asks_for_digests() {
     assert!(report.text.contains("Host accepted"), "lftp says HOST when FEAT has it\n{}", report.text);
 }
 
+/// Uploads keep their time, whichever command it is that sets it: MFMT where FEAT tells of it, else both forms of SITE UTIME.
+#[test]
+fn sets_times_in_every_way() {
+    let Some(desk) = Desk::open(&Lftp) else { return };
+    plant(|name| desk.local(name), "");
+    let no_feat = "set ftp:use-feat no\n";
+    for (index, (settings, said)) in [
+        ("", "MFMT 2009"),
+        (no_feat, "SITE UTIME 2009"),
+        (&*format!("{no_feat}set ftp:use-site-utime2 no\n"), " 20090213233130 20090213233130 UTC"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let report = lftp(&desk, &format!("debug 9\n{settings}put \"a b/日本/é\" -o \"a way {index}\"\n"));
+        assert!(report.ok && report.text.contains(said), "{}", report.text);
+        assert_eq!(modified(&desk.disk(&format!("a way {index}"))), past(), "{}", report.text);
+    }
+}
+
+/// `ln -s` is SITE SYMLINK, and `quote` sends whatever one likes.
+#[test]
+fn commands_of_this_servers_own() {
+    let Some(desk) = Desk::open(&Lftp) else { return };
+    desk.write_disk("file", b"content");
+    let report = lftp(
+        &desk,
+        "mkdir folder\nln -s file folder/link\ncat folder/link\nquote SITE CPFR file\nquote SITE CPTO a copy\n\
+         quote SITE UMASK 077\nmkdir closed\nquote SITE WHO\nquote SITE IDLE 600\nquote SITE QUOTA\n\
+         quote COMB \\\"whole\\\" \\\"a copy\\\"\nquote RMDA folder\n",
+    );
+    assert!(report.ok && report.text.contains("content"), "{}", report.text);
+    desk.expect_disk("whole", b"content", &report);
+    assert_eq!(on_disk(&desk, ""), ["closed", "file", "whole"].map(str::to_owned).into(), "{}", report.text);
+    let mode = fs::metadata(desk.disk("closed")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{}", report.text);
+    for said in ["this one", "600 seconds", "No quota"] {
+        assert!(report.text.contains(said), "{said}: {}", report.text);
+    }
+}
+
 impl Driver for Lftp {
     fn programs(&self) -> &'static [&'static str] {
         &["lftp"]

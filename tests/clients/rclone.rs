@@ -49,6 +49,24 @@ fn keeps_trees_equal() {
     assert!(on_disk(&desk, "").is_empty());
 }
 
+/// `touch` and every copy set times, by MFMT because FEAT tells of it.
+#[test]
+fn sets_times() {
+    let Some(desk) = Desk::open(&Rclone) else { return };
+    desk.write_disk("a b", b"x");
+    desk.write_local("up", b"x");
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let local = fs::File::options().write(true).open(desk.local("up")).expect("it was just written");
+    local.set_modified(time).expect("its time can be set");
+    for words in [&["touch", "-t", "2001-09-09T01:46:40", "t:a b"], &["copy", "-vv", "up", "t:"]] {
+        let report = rclone(&desk).args(words.to_vec()).run();
+        assert!(report.ok, "{}", report.text);
+        let name = if words[0] == "touch" { "a b" } else { "up" };
+        let set = fs::metadata(desk.disk(name)).and_then(|data| data.modified()).expect("a time");
+        assert_eq!(set, time, "{}", report.text);
+    }
+}
+
 /// `cat --offset --count` is REST and an early close.
 #[test]
 fn reads_a_part() {

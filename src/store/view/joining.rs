@@ -80,14 +80,18 @@ impl View {
         }
     }
 
-    /// A part, opened; no link, because the name is to be deleted.
+    /// A part, opened: no link, because the name is to be deleted, and where it can be.
     fn part(&self, path: &VirtualPath) -> Result<Portion, StoreError> {
         visible(path)?;
         let place = self.store.resolver.place(path.relative())?.ok_or(StoreError::IsDirectory)?;
         match place.stat {
             None => Err(StoreError::NotFound),
             Some(stat) if is_link(&stat) => Err(StoreError::NotRegular),
-            Some(_) => Portion::of(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?),
+            Some(_) => {
+                // Better no join than one whose parts stay, and are joined once more.
+                sys::may_write(&place.directory, b".")?;
+                Portion::of(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?)
+            }
         }
     }
 }
