@@ -21,6 +21,8 @@ pub const TEXT_PIECE: usize = 64 * 1024;
 pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>;
 
 /// What flows, and by which road.
+// It lives in a boxed transfer, one at a time for each session.
+#[allow(clippy::large_enum_variant)]
 pub enum Road {
     /// A file from an offset (bytes, in the file) to the size it had when it was opened.
     Send(Reading, u64, Encoders),

@@ -188,12 +188,14 @@ static GERMAN: &[(&str, &str)] = &[
     ("There is more: use LIST.", "Es gibt mehr: LIST verwenden."),
     ("There is nothing to mount here.", "Hier gibt es nichts einzuhängen."),
     ("These commands are known:", "Diese Befehle sind bekannt:"),
+    ("This account has {} sessions open already, the most allowed.", "Dieses Konto hat schon {} Sitzungen offen, mehr sind nicht erlaubt."),
     ("This account's sessions, and how many there are in all", "Die Sitzungen dieses Kontos und wie viele es insgesamt sind"),
     ("This session may now be silent for {} seconds.", "Diese Sitzung darf jetzt {} Sekunden schweigen."),
     ("Time set.", "Zeit gesetzt."),
     ("Times before 1970 cannot be set.", "Zeiten vor 1970 können nicht gesetzt werden."),
     ("Times set.", "Zeiten gesetzt."),
     ("Too many commands were sent ahead; the upload is not taken for whole.", "Zu viele Befehle wurden vorausgeschickt; der Upload gilt nicht als vollständig."),
+    ("Too many logins are being looked at; come back in a moment.", "Zu viele Anmeldungen werden gerade geprüft; bitte gleich wiederkommen."),
     ("Too many wrong passwords; closing.", "Zu viele falsche Passwörter; Verbindung wird geschlossen."),
     ("Transfer aborted.", "Übertragung abgebrochen."),
     ("Transfer failed: {}.", "Übertragung fehlgeschlagen: {}."),
@@ -237,6 +239,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("You came over IPv4: use EPSV or EPSV 1 (1).", "Sie kommen über IPv4: EPSV oder EPSV 1 verwenden (1)."),
     ("You came over IPv6: use EPSV or EPSV 2 (2).", "Sie kommen über IPv6: EPSV oder EPSV 2 verwenden (2)."),
     ("You sent EPSV ALL: only EPSV from now on.", "Sie haben EPSV ALL gesendet: von jetzt an nur EPSV."),
+    ("Your home folder cannot be opened: {}. Please tell the administrator.", "Ihr Heimatverzeichnis kann nicht geöffnet werden: {}. Bitte sagen Sie es der Verwaltung."),
     ("Your sessions:", "Ihre Sitzungen:"),
     ("a directory cannot be copied into itself", "ein Verzeichnis kann nicht in sich selbst kopiert werden"),
     ("a directory cannot be moved into itself", "ein Verzeichnis kann nicht in sich selbst verschoben werden"),
@@ -367,7 +370,8 @@ mod tests {
         found.remove("Stored {} bytes.");
         let store = source.join("store");
         for opening in ["BadName(", "what: "] {
-            behind(opening, &source, &mut found);
+            behind(opening, &store, &mut found);
+            behind(opening, &source.join("ftp"), &mut found);
         }
         for line in fs::read_to_string(store.join("error.rs")).unwrap().split("=> ").skip(1) {
             found.extend(literal(line).filter(|words| words.contains(' ')));
