@@ -33,7 +33,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let store = Store::open(&serve.root)
         .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
     let store = Arc::new(store);
-    let users = users(serve.anonymous, serve.user, serve.users.as_deref()).map_err(Mistake)?;
+    let (users, warning) = users(serve.anonymous, serve.user, serve.users.as_deref()).map_err(Mistake)?;
     let accounts = Accounts::new(serve.anonymous, users, serve.most_per_user);
     let (wanted, room) = (serve.places.total, room_for_sessions(accounts.homes()));
     let places = Places { total: wanted.min(room), ..serve.places };
@@ -56,6 +56,9 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
         // Whoever reads the line may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = writeln!(io::stdout(), "{ready}");
+        if let Some(warning) = warning {
+            log::warn!("{warning}");
+        }
         if room < wanted {
             log::debug!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
         }
@@ -71,16 +74,21 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The accounts of the users file, and the one of --user. An error is a line for the administrator.
-fn users(anonymous: Anonymous, single: Option<(String, Password)>, path: Option<&Path>) -> Result<Vec<User>, String> {
-    let mut users = Vec::new();
+/// The accounts of the users file, and the one of --user; and what is to be warned of once the server runs, since a
+/// mistake is one line. An error is a line for the administrator.
+fn users(
+    anonymous: Anonymous,
+    single: Option<(String, Password)>,
+    path: Option<&Path>,
+) -> Result<(Vec<User>, Option<String>), String> {
+    let (mut users, mut warning) = (Vec::new(), None);
     if let Some(path) = path {
         let shown = path.display();
         let kept = file::read(path)?;
         if kept.is_open_to_others {
-            log::warn!(
+            warning = Some(format!(
                 "--users {shown}: others than its owner may read or change it, and it holds hashes: chmod 600 {shown}"
-            );
+            ));
         }
         for User { name, line, column, .. } in &kept.users {
             let at = format!("--users {shown}, line {line}, column {column}");
@@ -103,7 +111,7 @@ fn users(anonymous: Anonymous, single: Option<(String, Password)>, path: Option<
         }
         users.push(User::of(&name, &password, VirtualPath::root(), Rights::FULL)?);
     }
-    Ok(users)
+    Ok((users, warning))
 }
 
 fn visitors_name(name: &str) -> String {
