@@ -15,8 +15,14 @@ mod end;
 mod lines;
 /// Paths and links that lead out of the served folder.
 mod paths;
+/// Five thousand sessions at once, half of them hostile.
+mod siege;
 /// Clients that do the same at the same time.
 mod together;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::dialogue::client::{Control, PATIENCE, Reply, read_all};
 use crate::server::Server;
@@ -39,6 +45,14 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         // The processor is shared with the server that is waited for.
         std::thread::yield_now();
     }
+}
+
+/// A connection to `to` from this loopback address.
+pub fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::from(from), 0)).into()).expect("every address of 127/8 is ours");
+    socket.connect_timeout(&to.into(), PATIENCE).expect("a connection from another address");
+    TcpStream::from(socket)
 }
 
 /// Logs in, TYPE I.

@@ -1,15 +1,12 @@
 //! Crowds: many sessions at once, sessions that leave at once, and more than there is room or descriptors for.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Barrier;
-use std::time::Instant;
 
-use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
-use socket2::{Domain, Socket, Type};
-
-use super::{assert_serves, eventually, guest};
-use crate::dialogue::client::{Control, PATIENCE, connect, read_all, reset};
+use super::{assert_serves, connect_from, eventually, guest};
+use crate::dialogue::client::{Control, connect, read_all, reset};
 use crate::server::Server;
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
 #[test]
 fn a_thousand_come_and_leave_at_once() {
@@ -50,13 +47,8 @@ fn one_address_does_not_take_all_places() {
     let reply = third.expect(421).unwrap();
     assert!(reply.shown().contains('2'), "no reason in {}", reply.shown());
     third.closed().unwrap();
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::from([127, 0, 0, 2]), 0)).into()).unwrap();
-    socket.connect_timeout(&server.address().into(), PATIENCE).unwrap();
-    let mut neighbour = TcpStream::from(socket);
-    let mut greeting = [0; 4];
-    let count = crate::dialogue::client::read_by(&mut neighbour, &mut greeting, Instant::now() + PATIENCE).unwrap();
-    assert_eq!(&greeting[..count], b"220 ", "another address is turned away");
+    let mut neighbour = Control::over(connect_from([127, 0, 0, 2], server.address())).unwrap();
+    neighbour.expect(220).expect("another address is not turned away");
 }
 
 #[test]

@@ -2,25 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
-use socket2::{Domain, Socket, Type};
-
-use super::{assert_serves, eventually, guest};
+use super::{assert_serves, connect_from, eventually, guest};
 use crate::dialogue::client::{PATIENCE, connect, port_of, read_all, read_by, reset, send_all};
 use crate::server::Server;
 
 /// More than all socket buffers between server and client take.
 const MUCH: u64 = 100_000_000;
-
-/// A connection to `to` from this loopback address.
-fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::from(from), 0)).into()).unwrap();
-    socket.connect_timeout(&to.into(), PATIENCE).unwrap();
-    TcpStream::from(socket)
-}
 
 /// Whether a connection ends without a byte.
 fn ends_empty(mut stream: TcpStream) -> bool {

@@ -21,9 +21,12 @@ use crate::{Limits, Shutdown, listen};
 const READ_SIZE: usize = 4096;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;
-/// Events in a row, without having had to wait for one, after which other tasks get their turn and the clock is looked
-/// at: a peer that sends without pause must neither keep a thread nor outlive its time.
+/// Events in a row, without having had to wait for one, after which other tasks get their turn and the deadlines are
+/// looked at: a peer that sends without pause must neither keep a thread nor outlive its time.
 const MOST_AT_ONCE: u32 = 64;
+/// How long they may take together, since some are dearer than others: with hundreds of peers that ask without pause for
+/// what is dear, everybody else's turn comes within a tenth of a second.
+const LONGEST_TURN: Duration = Duration::from_micros(200);
 /// How long replies may wait for a peer that does not read them while nothing else bounds the wait.
 const SEND_WAIT: Duration = Duration::from_secs(30);
 
@@ -82,8 +85,9 @@ pub struct Conn {
     login_by: Option<Instant>,
     /// One timer for the whole life of the connection; it is set to the earliest of our deadlines or before.
     timer: Option<(Timer, Instant)>,
-    /// How often there was something to do without waiting.
+    /// How often there was something to do without waiting, and since when.
     at_once: u32,
+    turn_began: Instant,
 }
 
 impl Conn {
@@ -108,6 +112,7 @@ impl Conn {
             login_by: Some(now + limits.login),
             timer: None,
             at_once: 0,
+            turn_began: now,
         }
     }
 
@@ -203,11 +208,16 @@ impl Conn {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        // Between events only: who asks whether there is one now is never put off by a clock.
+        if self.at_once == 0 {
+            self.turn_began = Instant::now();
+        } else if self.turn_began.elapsed() > LONGEST_TURN {
+            return self.poll_pause(cx);
+        }
         loop {
             self.at_once += 1;
             if self.at_once > MOST_AT_ONCE {
-                cx.waker().wake_by_ref();
-                return self.poll_time(cx);
+                return self.poll_pause(cx);
             }
             // A peer that pipelines gets its answers together, unless they grow large.
             if self.outbox.len() < FLUSH_SIZE
@@ -230,6 +240,12 @@ impl Conn {
                 return self.poll_time(cx);
             }
         }
+    }
+
+    /// Lets other tasks have their turn.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        cx.waker().wake_by_ref();
+        self.poll_time(cx)
     }
 
     /// What comes of its own accord: the end of the server, or of the peer's time.
