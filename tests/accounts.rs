@@ -378,3 +378,20 @@ fn sessions_of_one_home_share_a_descriptor() {
     drop(inside);
     eventually("the home is closed with its last session", || server.descriptors() <= before + 2);
 }
+
+/// The user is told whom to ask, and the administrator what to do; neither learns of the other's part.
+#[test]
+fn a_home_that_cannot_be_had_is_in_the_log() {
+    let place = Place::new();
+    fs::write(place.root().join("file"), b"no folder").unwrap();
+    let file = place.users(&[("alice".to_string(), "/file/alice".to_string(), vec!["full".to_string()])]);
+    let server = Server::told_on(place, &["--users", file.to_str().unwrap()]);
+    let reply = try_login(&server, "alice", PASSWORD);
+    assert_eq!(reply.code, 530);
+    assert!(reply.shown().contains("administrator") && !reply.shown().contains("/file"), "{}", reply.shown());
+    eventually("the log says what to do", || {
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains("alice") && line.contains("/file/alice below"));
+        line.is_some_and(|line| line.contains("ERROR") && line.contains("it is not a directory; make that folder"))
+    });
+}
