@@ -118,41 +118,41 @@ impl Joining {
             return Ok(true);
         }
         if let Some(part) = self.ahead.pop_front() {
-            let opened = self.view.part(&part.path).and_then(|portion| match portion.stamp == part.stamp {
-                true => Ok(portion),
-                false => Err(StoreError::ChangedMeanwhile),
-            });
-            self.at = Some(opened.map_err(|error| Trouble { path: part.path.clone(), error })?);
+            self.at = Some(self.unchanged(&part)?);
             self.done.push_back(part);
             return Ok(true);
         }
         if let Some(upload) = self.upload.take() {
-            self.publish(upload, durable).map_err(|error| Trouble { path: self.target.clone(), error })?;
-            return Ok(true);
-        }
-        match self.done.pop_front() {
-            Some(part) => {
+            self.publish(upload, durable)?;
+            // In the same step: whoever aborts between the two, and joins again, would have the parts twice.
+            while let Some(part) = self.done.pop_front() {
                 self.delete(&part);
-                Ok(true)
             }
-            None => Ok(false),
         }
+        Ok(false)
     }
 
-    fn publish(&self, upload: Upload, durable: bool) -> Result<Published, StoreError> {
+    fn publish(&self, upload: Upload, durable: bool) -> Result<Published, Trouble> {
         // Added to while they were read: what is joined would lack what came, and what came would be deleted.
         for part in &self.done {
-            if self.view.part(&part.path)?.stamp != part.stamp {
-                return Err(StoreError::ChangedMeanwhile);
-            }
+            self.unchanged(part)?;
         }
-        if durable { upload.publish_durably() } else { upload.publish() }
+        let published = if durable { upload.publish_durably() } else { upload.publish() };
+        published.map_err(|error| Trouble { path: self.target.clone(), error })
+    }
+
+    /// A part, opened, if it is what it was when the work began.
+    fn unchanged(&self, part: &Part) -> Result<Portion, Trouble> {
+        let portion = self.view.part(&part.path).and_then(|portion| match portion.stamp == part.stamp {
+            true => Ok(portion),
+            false => Err(StoreError::ChangedMeanwhile),
+        });
+        portion.map_err(|error| Trouble { path: part.path.clone(), error })
     }
 
     /// A part that is no longer what was joined is nobody's to delete.
     fn delete(&mut self, part: &Part) {
-        let same = self.view.part(&part.path).is_ok_and(|portion| portion.stamp == part.stamp);
-        match same && self.view.delete(&part.path).is_ok() {
+        match self.unchanged(part).is_ok() && self.view.delete(&part.path).is_ok() {
             true => self.tally.file(),
             false => self.kept += 1,
         }
