@@ -319,6 +319,24 @@ fn the_map_of_bugs_names_tests_that_are_there() {
     }
 }
 
+/// Everything a stranger can grow has a limit, and each limit a test that attacks it.
+#[test]
+fn the_table_of_limits_names_tests_that_are_there() {
+    let text = fs::read_to_string(workspace().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let table = text.split_once("attacked by |").and_then(|(_, rest)| rest.split_once("\n\n")).expect("the table").0;
+    let tests: String = sources(&["tests", "src", "plugins"]).into_iter().map(|source| source.text).collect();
+    let rows: Vec<_> = table.lines().skip(2).collect();
+    assert!(rows.len() > 30, "the table of limits is not where it was");
+    for row in rows {
+        let attack = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<_> = attack.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "nothing attacks: {row}");
+        for name in names {
+            assert!(tests.contains(&format!("fn {name}(")), "ARCHITECTURE.md names {name}, which is no test");
+        }
+    }
+}
+
 #[test]
 fn the_checks_see_code_and_nothing_else() {
     let seen = code(

@@ -131,3 +131,35 @@ fn a_large_directory_costs_one_piece_at_a_time() {
     drop(idle);
     assert_serves(&server);
 }
+
+/// A listing in a reply is held in memory; one that is too long is cut and says so.
+#[test]
+fn a_status_of_a_large_directory_is_cut_and_says_so() {
+    let server = Server::start_on(Place::in_memory(), &[]);
+    for number in 0..4000 {
+        fs::write(server.root().join(format!("{number:04} {}", "n".repeat(200))), b"").unwrap();
+    }
+    let mut control = guest(&server);
+    let reply = control.tell("STAT .", 212).unwrap();
+    let size: usize = reply.lines.iter().map(Vec::len).sum();
+    assert!(size < 280 * 1024, "{size} bytes in one reply");
+    assert!(reply.lines.len() > 500 && reply.shown().ends_with("There is more: use LIST."));
+    control.tell("NOOP", 200).unwrap();
+}
+
+/// To count a text means to read it, and nobody can cut that short.
+#[test]
+fn a_huge_text_is_not_counted() {
+    let server = Server::start(&[]);
+    fs::File::create(server.root().join("huge")).unwrap().set_len(2 << 30).unwrap();
+    let mut control = guest(&server);
+    control.tell("SIZE huge", 213).unwrap();
+    control.tell("TYPE A", 200).unwrap();
+    let refusal = control.tell("SIZE huge", 550).unwrap();
+    assert!(refusal.shown().contains("TYPE I"), "{}", refusal.shown());
+    control.tell("REST 1900000000", 350).unwrap();
+    let _data = control.passive().unwrap();
+    let refusal = control.tell("RETR huge", 550).unwrap();
+    assert!(refusal.shown().contains("TYPE I"), "{}", refusal.shown());
+    assert_serves(&server);
+}

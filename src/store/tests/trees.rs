@@ -323,3 +323,18 @@ fn links_lead_where_they_were_told_to() {
         assert_eq!(fs::read_dir(ground.outside()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn a_copy_has_a_bottom() {
+    let ground = Ground::new();
+    ground.directory(&format!("deep/{}", "d/".repeat(300)));
+    stopped_anywhere(copy(&ground.view(), "deep", "copy"));
+}
+
+/// It stops for its depth, wherever that is.
+fn stopped_anywhere<T>(result: Result<T, Trouble>) {
+    match result {
+        Err(trouble) => assert_eq!(kind_of(&trouble.error), "TooMany"),
+        Ok(_) => panic!("a tree of 300 levels was copied"),
+    }
+}
