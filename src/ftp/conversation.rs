@@ -77,5 +77,9 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
     if takes_time {
         session.set_doing(None);
     }
+    if session.failures > 0 && !session.is_in() {
+        // Only who is written to is known to have left, and a guess that was sent ahead is dear to answer.
+        conn.flush().await?;
+    }
     Ok(false)
 }

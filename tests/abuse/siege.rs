@@ -29,7 +29,7 @@ const VISITING: usize = 16;
 const ACTS_A_STEP: usize = 10;
 /// Of those who guess passwords: each guess is some tens of milliseconds of a core, and the last must be answered soon
 /// after the siege.
-const GUESSING: usize = 100;
+const GUESSING: usize = 60;
 /// What a guest fetches or brings (bytes).
 const SIZE: usize = 4096;
 /// Files that are fetched, so that one session's bytes are not another's.
