@@ -164,6 +164,7 @@ fn write_all(mut writer: Writer<impl Output>, messages: &Receiver<Message>, stat
                 Err(e) => log::warn!("a log could not be opened again and goes on in its old file: {e}"),
             }
         }
+        let mut flushed = None;
         match message {
             Message::Line(line) => {
                 state.waiting.fetch_sub(line.len(), Ordering::Relaxed);
@@ -171,12 +172,16 @@ fn write_all(mut writer: Writer<impl Output>, messages: &Receiver<Message>, stat
                     state.lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Message::Flush(done) => drop(done.send(())),
+            Message::Flush(done) => flushed = Some(done),
             Message::Wake => {}
         }
         let lost = state.lost.swap(0, Ordering::Relaxed);
         if lost > 0 && writer.put(&loss(lost)).is_err() {
             state.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        // After the loss was told: whoever waits for all wants that too.
+        if let Some(done) = flushed {
+            let _ = done.send(());
         }
     }
 }
