@@ -146,20 +146,3 @@ fn a_status_of_a_large_directory_is_cut_and_says_so() {
     assert!(reply.lines.len() > 500 && reply.shown().ends_with("There is more: use LIST."));
     control.tell("NOOP", 200).unwrap();
 }
-
-/// To count a text means to read it, and nobody can cut that short.
-#[test]
-fn a_huge_text_is_not_counted() {
-    let server = Server::start(&[]);
-    fs::File::create(server.root().join("huge")).unwrap().set_len(2 << 30).unwrap();
-    let mut control = guest(&server);
-    control.tell("SIZE huge", 213).unwrap();
-    control.tell("TYPE A", 200).unwrap();
-    let refusal = control.tell("SIZE huge", 550).unwrap();
-    assert!(refusal.shown().contains("TYPE I"), "{}", refusal.shown());
-    control.tell("REST 1900000000", 350).unwrap();
-    let _data = control.passive().unwrap();
-    let refusal = control.tell("RETR huge", 550).unwrap();
-    assert!(refusal.shown().contains("TYPE I"), "{}", refusal.shown());
-    assert_serves(&server);
-}

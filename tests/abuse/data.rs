@@ -321,26 +321,3 @@ fn an_upload_whose_client_is_gone_behind_a_flood_is_not_published() {
     eventually("the upload ends", || server.log().contains("received /up"));
     assert!(!server.root().join("up").exists(), "an upload of a client that is gone was published");
 }
-
-/// Uploads that have begun and go no further hold what one buffer holds, however fast they began.
-#[test]
-fn many_uploads_hold_little_memory() {
-    const UPLOADS: u64 = 40;
-    let server = Server::start(&[]);
-    assert_serves(&server);
-    let before = server.memory();
-    let uploads: Vec<_> = (0..UPLOADS)
-        .map(|number| {
-            let mut control = guest(&server);
-            let mut data = control.passive().unwrap();
-            control.tell(&format!("STOR up{number}"), 150).unwrap();
-            data.write_all(&vec![b'x'; 3_000_000]).unwrap();
-            (control, data)
-        })
-        .collect();
-    let grown = server.memory().saturating_sub(before);
-    // A buffer of a MiB for each, and what their sessions and the allocator hold.
-    assert!(grown < UPLOADS * 1280, "{UPLOADS} uploads cost {grown} KiB");
-    drop(uploads);
-    assert_serves(&server);
-}
