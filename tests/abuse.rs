@@ -1,6 +1,8 @@
 //! Attacks, one bound each: what a stranger may try, and that the server stays within its means and goes on serving
 //! honest clients. Traffic is loopback's, bounded in count and time.
 
+/// What can be held or asked for, up to its bound and beyond.
+mod bounds;
 /// Files and folders that change while they are transferred.
 mod changes;
 /// What is cheap to ask and dear to answer.

@@ -35,15 +35,21 @@ fn server() -> Option<Server> {
         return None;
     }
     let script = format!("ip link set lo up && ip address add {HOST}/32 dev lo && exec \"$0\" \"$@\"");
-    let words: Vec<OsString> = ["unshare", "--net", "sh", "-c", &script].map(OsString::from).to_vec();
+    let words = in_network(&script)?;
+    let place = Place::new();
+    let options = ["--port", "0", "--listen", "0.0.0.0", "--passive-address", PUBLIC];
+    Some(Server::run(command_by(&[&words[..], &[program()]].concat(), place.root(), &options), place))
+}
+
+/// What runs a command in a network of its own that this script makes; None where there can be none.
+fn in_network(script: &str) -> Option<Vec<OsString>> {
+    let words: Vec<OsString> = ["unshare", "--net", "sh", "-c", script].map(OsString::from).to_vec();
     let works = Command::new(&words[0]).args(&words[1..]).arg("true").output();
     if !works.as_ref().is_ok_and(|output| output.status.success()) {
         skip(&format!("there can be no network of our own here: {works:?}"));
         return None;
     }
-    let place = Place::new();
-    let options = ["--port", "0", "--listen", "0.0.0.0", "--passive-address", PUBLIC];
-    Some(Server::run(command_by(&[&words[..], &[program()]].concat(), place.root(), &options), place))
+    Some(words)
 }
 
 /// What a client inside the server's network is told, who dials this address and so comes from it.
@@ -65,6 +71,48 @@ fn a_public_address_is_announced_to_those_from_outside_only() {
     // Who dials loopback cannot be helped by the public address.
     let inside = told(&server, "127.0.0.1");
     assert!(inside.contains("(127,0,0,1,"), "{inside}");
+}
+
+/// Connects from each of the addresses in its arguments, keeps all connections, and prints the codes of their greetings.
+const NEIGHBOURS: &str = r#"
+import socket, sys
+held = []
+for source in sys.argv[3:]:
+    held.append(socket.create_connection((sys.argv[1], int(sys.argv[2])), 20, source_address=(source, 0)))
+    print(source, held[-1].recv(3).decode())
+"#;
+
+/// Who has IPv6 has at least 2^64 addresses, so that a limit for each of them would be none.
+#[test]
+fn a_network_of_ipv6_counts_as_one_address() {
+    if !present(&["unshare", "nsenter", "ip", "python3"]) {
+        return;
+    }
+    // Every address of this network is the namespace's own.
+    let script = "ip link set lo up && ip -6 route add local fd00::/32 dev lo && exec \"$0\" \"$@\"";
+    let Some(words) = in_network(script) else { return };
+    let place = Place::new();
+    let options = ["--port", "0", "--listen", "0.0.0.0", "--listen", "::", "--max-per-ip", "2", "--max-sessions", "5"];
+    let server = Server::run(command_by(&[&words[..], &[program()]].concat(), place.root(), &options), place);
+    let mut command = Command::new("nsenter");
+    command.args(["--net", "--target", &server.pid().as_raw_nonzero().to_string(), "python3", "-I", "-c", NEIGHBOURS]);
+    let clients = [
+        ("fd00::1", "220"),
+        ("fd00::2", "220"),
+        ("fd00::ffff:1:2:3", "421"),
+        ("fd00:0:0:1::1", "220"),
+        ("fd00::4", "421"),
+        ("fd00:0:0:1::2", "220"),
+        ("fd00:0:0:1::3", "421"),
+        ("fd00:0:0:2::1", "220"),
+        // Now the house is full.
+        ("fd00:0:0:3::1", "421"),
+    ];
+    command.args(["fd00::1:1", &server.address().port().to_string()]).args(clients.map(|(source, _)| source));
+    let output = outcome(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = clients.map(|(source, code)| format!("{source} {code}\n")).concat();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), told);
 }
 
 /// The server's TCP sockets, borrowed; None where the system forbids that.

@@ -20,11 +20,28 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 pub async fn run(conn: &mut Conn, session: &Session, waiting: &mut Waiting, work: Work) {
     // A reply is wanted by whoever is there to hear it.
     let mut control = Control::during(conn, waiting, session.language, true, Progress::default());
-    let limited = rt::timeout(LONGEST, async { io::Result::Ok(work.await) });
-    let reply = match control.attend(limited, None).await {
-        Some(Ok(Ok(reply) | Err(Refusal(reply)))) => reply,
-        Some(Err(_)) => Reply::new(451, phrase!("That takes more than an hour; given up.")),
+    let reply = match control.attend(within(LONGEST, work), None).await {
+        Some(reply) => reply,
         None => stopped(control.stop),
     };
     control.conclude(&reply);
+}
+
+/// What came of the work, or that it took too long.
+async fn within(longest: Duration, work: Work) -> Reply {
+    match rt::timeout(longest, async { io::Result::Ok(work.await) }).await {
+        Ok(Ok(reply) | Err(Refusal(reply))) => reply,
+        Err(_) => Reply::new(451, phrase!("That takes more than an hour; given up.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_without_an_end_is_given_up() {
+        let reply = rt::block_on(within(Duration::from_millis(1), Box::pin(std::future::pending())));
+        assert_eq!(reply.code(), 451);
+    }
 }

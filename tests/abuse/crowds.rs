@@ -51,6 +51,23 @@ fn one_address_does_not_take_all_places() {
     neighbour.expect(220).expect("another address is not turned away");
 }
 
+/// A client has two addresses where it has IPv6, and they are of one house.
+#[test]
+fn both_families_count() {
+    let server = Server::start(&["--max-sessions", "2", "--max-per-ip", "1"]);
+    let _four = guest(&server);
+    Control::connect(server.address()).unwrap().expect(421).unwrap();
+    let mut six = Control::greeted(server.address_v6()).expect("another family is another address");
+    let reply = Control::connect(server.address_v6()).unwrap().expect(421).unwrap();
+    assert!(reply.shown().contains("places"), "the house is full first: {}", reply.shown());
+    let mut neighbour = Control::over(connect_from([127, 0, 0, 2], server.address())).unwrap();
+    neighbour.expect(421).unwrap();
+    six.tell("QUIT", 221).unwrap();
+    eventually("a place becomes free for the other family", || {
+        Control::over(connect_from([127, 0, 0, 2], server.address())).unwrap().expect(220).is_ok()
+    });
+}
+
 #[test]
 fn a_thousand_sessions_at_once() {
     const CLIENTS: usize = 8;
