@@ -89,7 +89,8 @@ fn a_network_of_ipv6_counts_as_one_address() {
         return;
     }
     // Every address of this network is the namespace's own.
-    let script = "ip link set lo up && ip -6 route add local fd00::/32 dev lo && exec \"$0\" \"$@\"";
+    let script = "ip link set lo up && ip -6 route add local fd00::/32 dev lo && \
+                  echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind && exec \"$0\" \"$@\"";
     let Some(words) = in_network(script) else { return };
     let place = Place::new();
     let options = ["--port", "0", "--listen", "0.0.0.0", "--listen", "::", "--max-per-ip", "2", "--max-sessions", "5"];
