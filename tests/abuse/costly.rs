@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::{assert_serves, guest, is_refusal};
+use super::{assert_serves, eventually, guest, is_refusal};
 use crate::dialogue::client::{Control, read_all};
 use crate::server::{Place, Server};
 
@@ -145,4 +145,17 @@ fn a_status_of_a_large_directory_is_cut_and_says_so() {
     assert!(size < 280 * 1024, "{size} bytes in one reply");
     assert!(reply.lines.len() > 500 && reply.shown().ends_with("There is more: use LIST."));
     control.tell("NOOP", 200).unwrap();
+}
+
+/// What a client has sent ahead is answered though it has closed its side; but one who is gone altogether and guesses
+/// passwords is noticed before the next guess but one, because each is some tens of milliseconds of a core.
+#[test]
+fn a_guesser_who_has_left_is_not_answered_to_the_end() {
+    let server = Server::start(&["--user", "alice"]);
+    let mut control = Control::greeted(server.address()).unwrap();
+    control.send(&b"USER alice\r\nPASS guess\r\n".repeat(5)).unwrap();
+    drop(control);
+    eventually("the session ends", || server.log().contains("session 1: connection"));
+    let guesses = server.log().matches("failed to log in").count();
+    assert!((1..=3).contains(&guesses), "{guesses} guesses of one who was not there were looked at");
 }
