@@ -1,5 +1,5 @@
 //! The dialogue of one session: line, answer, reply, in that order, until one side has had enough. The only place,
-//! with [`super::transfer`], that speaks.
+//! with [`super::transfer`] and [`super::work`], that speaks.
 
 use std::io;
 use std::sync::Arc;
