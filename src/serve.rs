@@ -63,7 +63,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
             log::debug!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
         }
         rt::spawn(sweep(store));
-        let served = Served { service: Arc::new(ftp), limits: serve.limits, listeners };
+        let served = Served { service: Arc::new(ftp), limits: serve.limits, places: None, listeners };
         Ok(host::serve(vec![served], Gate::new(places), shutdown, trigger, serve.grace).await)
     })?;
     match drained {

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gftp_plugin::Limits;
+use gftp_plugin::{Limits, parse_time};
 use log::LevelFilter;
 
 use super::Mistake;
 use super::password::password_of;
-use super::values::{parse_level, parse_listen, parse_ports, parse_public, parse_time};
+use super::values::{parse_level, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
 use crate::host::{self, Address, Places};

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -41,17 +40,6 @@ pub(super) fn parse_public(text: &str) -> Result<Ipv4Addr, String> {
         IpAddr::V6(_) => None,
     });
     v4.into_iter().next().ok_or_else(|| "give an IPv4 address, or a name that has one (PASV knows no IPv6)".to_string())
-}
-
-/// Seconds, or a time with its unit.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).map_err(|_| "give a time, as 30s, 5m or 250ms".to_string())?,
-    };
-    // Later than any deadline can be counted; a year is as good as never here.
-    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-    if time > LONGEST { Err("a year is the most".to_string()) } else { Ok(time) }
 }
 
 /// A home below the root.

@@ -139,7 +139,7 @@ impl<'a> Control<'a> {
     /// What the client says meanwhile; a reason to stop, if it is one.
     fn hear(&mut self, event: io::Result<Event>) -> Option<Stop> {
         match event {
-            Ok(Event::Line(line)) => return self.hear_line(line),
+            Ok(Event::Line(line) | Event::Bytes(line)) => return self.hear_line(line),
             Ok(Event::TooLong) => self.say(&Reply::new(500, phrase!("Line too long."))),
             Ok(Event::Shutdown) => self.waiting.draining = true,
             // The connection is busy, so its timers stand still.

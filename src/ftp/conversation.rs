@@ -27,7 +27,7 @@ pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
             None => conn.next().await?,
         };
         let last = match event {
-            Event::Line(line) => {
+            Event::Line(line) | Event::Bytes(line) => {
                 // Boxed: the longest-lived part of a session is the wait above, and pays for no command's state.
                 if Box::pin(obey(&mut conn, &mut session, &mut waiting, &line)).await? {
                     break;

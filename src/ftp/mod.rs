@@ -105,8 +105,12 @@ async fn expire_kept(store: Weak<Store>) {
 }
 
 impl Service for Ftp {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "ftp"
+    }
+
+    fn logs_in(&self) -> bool {
+        true
     }
 
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {

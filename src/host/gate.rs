@@ -20,6 +20,8 @@ pub struct Places {
 
 /// The count of who is in.
 pub struct Gate {
+    /// The gate of the whole process, for that of a single service.
+    outer: Option<Arc<Gate>>,
     places: Places,
     inside: Mutex<Inside>,
     emptied: Receiver<()>,
@@ -37,6 +39,8 @@ pub struct Ticket {
     gate: Arc<Gate>,
     address: IpAddr,
     _presence: Sender<()>,
+    /// The place that it takes at the outer gate as well.
+    _outer: Option<Box<Ticket>>,
 }
 
 /// Why there is no place.
@@ -53,13 +57,23 @@ pub enum Full {
 impl Gate {
     /// An empty house with so many places.
     pub fn new(places: Places) -> Arc<Self> {
+        Gate::made(None, places)
+    }
+
+    /// A room of the house, with places of its own: who comes in takes one here and one at the outer gate.
+    pub fn within(outer: Arc<Gate>, places: Places) -> Arc<Self> {
+        Gate::made(Some(outer), places)
+    }
+
+    fn made(outer: Option<Arc<Gate>>, places: Places) -> Arc<Self> {
         let (presence, emptied) = channel(1);
         let inside = Inside { total: 0, by_address: HashMap::new(), presence: Some(presence) };
-        Arc::new(Gate { places, inside: Mutex::new(inside), emptied })
+        Arc::new(Gate { outer, places, inside: Mutex::new(inside), emptied })
     }
 
     /// A place for one more session from `address`, or why there is none.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Ticket, Full> {
+        let outer = self.outer.as_ref().map(|outer| outer.admit(address).map(Box::new)).transpose()?;
         let address = household(address);
         let mut inside = self.inside();
         let presence = inside.presence.clone().ok_or(Full::Closing)?;
@@ -71,7 +85,7 @@ impl Gate {
         }
         inside.total += 1;
         *inside.by_address.entry(address).or_insert(0) += 1;
-        Ok(Ticket { gate: Arc::clone(self), address, _presence: presence })
+        Ok(Ticket { gate: Arc::clone(self), address, _presence: presence, _outer: outer })
     }
 
     /// Lets nobody in from now on, and waits until the last one has left.
@@ -112,5 +126,28 @@ impl fmt::Display for Full {
             Full::Address(most) => write!(f, "Your address has {most} sessions open already, the most allowed"),
             Full::Closing => write!(f, "The server is shutting down"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_takes_places_of_the_house() {
+        let (one, two) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let house = Gate::new(Places { total: 3, per_address: 2 });
+        let room = Gate::within(Arc::clone(&house), Places { total: 2, per_address: 1 });
+        let first = room.admit(one);
+        assert!(first.is_ok() && house.count() == 1 && room.count() == 1);
+        assert_eq!(room.admit(one).err(), Some(Full::Address(1)));
+        assert_eq!(house.count(), 1, "who is turned away at the room has left the house");
+        let second = house.admit(one);
+        assert_eq!(house.admit(one).err(), Some(Full::Address(2)));
+        assert_eq!(room.admit(one).err(), Some(Full::Address(2)));
+        let third = room.admit(two);
+        assert_eq!(house.admit(two).err(), Some(Full::Total(3)));
+        drop((first, second, third));
+        assert_eq!((house.count(), room.count()), (0, 0));
     }
 }

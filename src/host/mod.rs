@@ -26,6 +26,8 @@ pub struct Served {
     pub service: Arc<dyn Service>,
     /// What each connection to it may take.
     pub limits: Limits,
+    /// How many may come to it, within what the whole process takes.
+    pub places: Option<Places>,
     /// Where it listens.
     pub listeners: Vec<Listener>,
 }
@@ -106,7 +108,8 @@ pub async fn serve(
     grace: Duration,
 ) -> Drained {
     for served in all {
-        let Served { service, limits, listeners } = served;
+        let Served { service, limits, places, listeners } = served;
+        let gate = places.map_or_else(|| Arc::clone(&gate), |places| Gate::within(Arc::clone(&gate), places));
         for listener in listeners {
             let door = Door {
                 service: Arc::clone(&service),
@@ -163,7 +166,8 @@ impl Door {
     fn let_in(&self, socket: Socket, peer: SocketAddr) {
         /// Numbers sessions from 1; process-wide, so that a log line names one session whatever its service.
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let name = self.service.name();
+        let service = Arc::clone(&self.service);
+        let name = service.name();
         let ticket = match self.gate.admit(peer.ip()) {
             Ok(ticket) => ticket,
             Err(full) => {
@@ -180,13 +184,15 @@ impl Door {
         let Ok(local) = socket.get_ref().local_addr() else { return };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { id, peer, local: listen::canonical(local), bound: self.bound };
-        let conn = Conn::new(socket, origin, self.limits, self.shutdown.clone());
-        let service = Arc::clone(&self.service);
+        let mut conn = Conn::new(socket, origin, self.limits, self.shutdown.clone());
+        if !service.logs_in() {
+            conn.settled();
+        }
         rt::spawn(async move {
             let _ticket = ticket;
             let began = Instant::now();
             let end = service.serve(conn).await;
-            say_goodbye(id, peer, name, began.elapsed().as_secs_f64(), end);
+            say_goodbye(id, peer, service.name(), began.elapsed().as_secs_f64(), end);
         });
     }
 }

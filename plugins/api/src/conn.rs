@@ -13,12 +13,15 @@ use std::time::{Duration, Instant};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
+use crate::inbox::{Inbox, Taken};
 use crate::rt::{Socket, Timer};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Limits, Shutdown, listen};
 
 /// What one read may bring: more than any command line of an honest client, small enough for the stack.
 const READ_SIZE: usize = 4096;
+/// The same where bytes are wanted as they are: four times fewer calls, and still small enough for the stack.
+const BYTES_SIZE: usize = 16 * 1024;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;
 /// Events in a row, without having had to wait for one, after which other tasks get their turn and the deadlines are
@@ -35,11 +38,14 @@ const SEND_WAIT: Duration = Duration::from_secs(30);
 pub enum Event {
     /// A whole line, without its CRLF or LF.
     Line(Vec<u8>),
+    /// Some bytes, as they came; from [`Conn::next_bytes`] only.
+    Bytes(Vec<u8>),
     /// A line longer than [`Limits::line`] began; it is being skipped and never held.
     TooLong,
-    /// No line came for [`Limits::idle`].
+    /// Nothing came for [`Limits::idle`]: no whole line, or not one byte where bytes are waited for.
     Idle,
-    /// The service did not call [`Conn::settled`] within [`Limits::login`].
+    /// The service did not call [`Conn::settled`] within [`Limits::login`]. Only for services that
+    /// [log in](crate::Service::logs_in).
     LoginTimeout,
     /// The server is draining. Said once.
     Shutdown,
@@ -60,7 +66,16 @@ pub struct Origin {
     pub bound: IpAddr,
 }
 
-/// One accepted connection.
+/// What is wanted of what the peer sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Lines,
+    Bytes,
+    /// Nothing is read, so that the peer has to wait.
+    Nothing,
+}
+
+/// One accepted connection, or one that was dialled.
 pub struct Conn {
     socket: Socket,
     origin: Origin,
@@ -68,14 +83,7 @@ pub struct Conn {
     shutdown: Shutdown,
     shutdown_told: bool,
     telnet: Option<Telnet>,
-    /// Received text that was not handed out yet: never more than one line and one read. Empty while idle, with no
-    /// memory of its own.
-    inbox: Vec<u8>,
-    /// How much of `inbox` is known to hold no line end.
-    searched: usize,
-    /// Inside a line that was too long, until its end.
-    skipping: bool,
-    first_line: bool,
+    inbox: Inbox,
     /// Replies that wait for the peer.
     outbox: Vec<u8>,
     ended: bool,
@@ -101,10 +109,7 @@ impl Conn {
             shutdown,
             shutdown_told: false,
             telnet: None,
-            inbox: Vec::new(),
-            searched: 0,
-            skipping: false,
-            first_line: true,
+            inbox: Inbox::default(),
             outbox: Vec::new(),
             ended: false,
             active: now,
@@ -155,7 +160,19 @@ impl Conn {
     /// The next thing that happens. Replies that were queued leave first, in one write. Safe to cancel: nothing
     /// received is lost. After [`Event::Closed`] it says the same again.
     pub async fn next(&mut self) -> io::Result<Event> {
-        poll_fn(|cx| self.poll_event(cx)).await
+        poll_fn(|cx| self.poll_event(cx, Wanted::Lines)).await
+    }
+
+    /// The same for a service that takes bytes as they come: [`Event::Bytes`] instead of lines, at most 16 KiB of them.
+    /// [`Limits::idle`] then counts from the last byte. Telnet is taken out as of lines, if it was asked for.
+    pub async fn next_bytes(&mut self) -> io::Result<Event> {
+        poll_fn(|cx| self.poll_event(cx, Wanted::Bytes)).await
+    }
+
+    /// The same for a service that has enough to do: nothing is read, so a peer that sends has to wait (back-pressure).
+    /// What was queued leaves; time and shutdown are told of. A peer that is gone shows when something is sent to it.
+    pub async fn attend(&mut self) -> io::Result<Event> {
+        poll_fn(|cx| self.poll_event(cx, Wanted::Nothing)).await
     }
 
     /// Queues bytes for the peer; they leave with the next [`Conn::next`] or [`Conn::flush`].
@@ -178,14 +195,14 @@ impl Conn {
 
     /// Whether a whole line waits already: the peer sent it without waiting for an answer.
     pub fn has_line(&self) -> bool {
-        self.inbox.contains(&b'\n')
+        self.inbox.has_line()
     }
 
     /// What has happened already, if anything: [`Conn::next`] without the waiting.
     pub async fn next_now(&mut self) -> Option<io::Result<Event>> {
         // Not now for want of a turn would not mean nothing.
         self.at_once = 0;
-        match poll_fn(|cx| Poll::Ready(self.poll_event(cx))).await {
+        match poll_fn(|cx| Poll::Ready(self.poll_event(cx, Wanted::Lines))).await {
             Poll::Ready(event) => Some(event),
             Poll::Pending => None,
         }
@@ -207,7 +224,13 @@ impl Conn {
         self.socket.get_ref().shutdown(std::net::Shutdown::Write)
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+    /// Gives the socket up to who has a road of its own for the bytes. What was received or queued and has not gone its
+    /// way is lost, so it is for the beginning of a connection.
+    pub fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<io::Result<Event>> {
         // Between events only: who asks whether there is one now is never put off by a clock.
         if self.at_once == 0 {
             self.turn_began = Instant::now();
@@ -221,22 +244,26 @@ impl Conn {
             }
             // A peer that pipelines gets its answers together, unless they grow large.
             if self.outbox.len() < FLUSH_SIZE
-                && let Some(event) = self.take_line()
+                && let Some(event) = self.take(wanted)
             {
                 return Poll::Ready(Ok(event));
             }
             let flushed = self.poll_flush(cx)?;
             // Nothing is read for a peer that does not take its replies: that is what bounds the outbox.
-            if flushed.is_pending() {
+            if flushed.is_pending() || wanted == Wanted::Nothing {
                 return self.poll_time(cx);
             }
-            if let Some(event) = self.take_line() {
+            if let Some(event) = self.take(wanted) {
                 return Poll::Ready(Ok(event));
             }
             if self.ended {
                 return Poll::Ready(Ok(Event::Closed));
             }
-            if self.poll_receive(cx)?.is_pending() {
+            let received = match wanted {
+                Wanted::Bytes => self.poll_receive::<BYTES_SIZE>(cx),
+                Wanted::Lines | Wanted::Nothing => self.poll_receive::<READ_SIZE>(cx),
+            };
+            if received?.is_pending() {
                 return self.poll_time(cx);
             }
         }
@@ -273,19 +300,19 @@ impl Conn {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_receive<const SIZE: usize>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The buffer lives on the stack of this call only: an idle connection holds none.
-        let mut chunk = [0; READ_SIZE];
+        let mut chunk = [0; SIZE];
         let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
         self.ended = count == 0;
         let received = &chunk[..count];
         match &mut self.telnet {
-            None => self.inbox.extend_from_slice(received),
+            None => self.inbox.extend(received),
             Some(telnet) => {
                 for &byte in received {
                     match telnet.decode(byte) {
                         Decoded::Byte(byte) => self.inbox.push(byte),
-                        Decoded::Two(first, second) => self.inbox.extend([first, second]),
+                        Decoded::Two(first, second) => self.inbox.extend(&[first, second]),
                         Decoded::Refuse(answer) => self.outbox.extend(answer),
                         Decoded::Nothing => {}
                     }
@@ -295,46 +322,32 @@ impl Conn {
         Poll::Ready(Ok(()))
     }
 
-    fn take_line(&mut self) -> Option<Event> {
-        loop {
-            let end = self.inbox[self.searched..].iter().position(|&b| b == b'\n').map(|at| self.searched + at);
-            let Some(end) = end else {
-                self.searched = self.inbox.len();
-                return self.give_up_on_long_line();
-            };
-            let rest = self.inbox.split_off(end + 1);
-            let mut line = std::mem::replace(&mut self.inbox, rest);
-            self.searched = 0;
-            if std::mem::take(&mut self.skipping) {
-                continue;
+    /// What was received and is wanted, if there is any.
+    fn take(&mut self, wanted: Wanted) -> Option<Event> {
+        let taken = match wanted {
+            Wanted::Lines => self.inbox.take_line(self.limits.line)?,
+            Wanted::Bytes => {
+                let bytes = self.inbox.take_bytes()?;
+                self.active = Instant::now();
+                return Some(Event::Bytes(bytes));
             }
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
+            Wanted::Nothing => return None,
+        };
+        // A line without end is no sign of life: a slow writer could hold a connection for ever.
+        if taken != Taken::Endless {
             self.active = Instant::now();
-            if line.len() > self.limits.line {
-                return Some(Event::TooLong);
-            }
-            if std::mem::take(&mut self.first_line) && is_http(&line) {
+        }
+        Some(match taken {
+            Taken::Line(line) => Event::Line(line),
+            Taken::TooLong | Taken::Endless => Event::TooLong,
+            Taken::Http => {
                 let id = self.origin.id;
                 log::info!(event = "http", session = id; "session {id}: closed: the peer speaks HTTP");
-                (self.ended, self.inbox) = (true, Vec::new());
-                return Some(Event::Closed);
+                self.ended = true;
+                self.inbox.clear();
+                Event::Closed
             }
-            return Some(Event::Line(line));
-        }
-    }
-
-    /// Keeps an endless line from growing: what came of it is forgotten, and said once.
-    fn give_up_on_long_line(&mut self) -> Option<Event> {
-        // One more than the limit, for the CR of a line that is just as long as it may be.
-        if !self.skipping && self.inbox.len() <= self.limits.line + 1 {
-            return None;
-        }
-        let told = std::mem::replace(&mut self.skipping, true);
-        (self.inbox, self.searched) = (Vec::new(), 0);
-        (!told).then_some(Event::TooLong)
+        })
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -361,11 +374,4 @@ impl Conn {
             *set_to = deadline;
         }
     }
-}
-
-/// Whether a first line is a browser's or a scanner's. No line protocol here has these verbs, and answering them would
-/// let a web page make a browser talk to us (field reports call it cross-protocol scripting).
-fn is_http(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
-    METHODS.iter().any(|method| line.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
 }

@@ -4,21 +4,30 @@
 //! and talks until the peer leaves. Accepting, counting, limiting, draining and logging are the host's, and the same for
 //! every service; FTP is merely the first of them and has no private door.
 //!
-//! - [`Conn`] — one connection: bounded lines in, replies out, timers and shutdown as [`Event`]s.
+//! - [`Conn`] — one connection: bounded lines or bytes in, replies out, timers and shutdown as [`Event`]s.
+//! - [`Plugin`] — what the command line knows of a service, or of a client.
 //! - [`Limits`] — how long and how much a stranger may take.
 //! - [`Shutdown`] — the signal that the server is draining, then ending.
+//! - [`Time`] — the time of day and waiting, which tests set by hand.
 //! - [`listen`] — sockets that listen well: backlog, options, accepting that survives a lack of descriptors.
 //! - [`rt`] — the only place that names the async runtime.
 
 mod conn;
+mod dial;
+mod inbox;
 mod limits;
 pub mod listen;
+mod plugin;
 pub mod rt;
 mod service;
 mod shutdown;
 mod telnet;
+mod time;
 
 pub use conn::{Conn, Event, Origin};
+pub use inbox::is_http;
 pub use limits::Limits;
+pub use plugin::{Make, Plugin, Role, Run, parse_time};
 pub use service::Service;
 pub use shutdown::{Shutdown, ShutdownTrigger};
+pub use time::{Hand, Time};

@@ -3,7 +3,7 @@
 //! types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -27,6 +27,12 @@ pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.
 pub async fn timeout<T>(limit: Duration, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     async_std::future::timeout(limit, future).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The addresses of `HOST:PORT`, in the order in which they should be tried.
+pub async fn resolve(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let host = host.to_string();
+    unblock(move || Ok(host.to_socket_addrs()?.collect())).await
 }
 
 /// Connects to `to` from the local address `from` (any free port), so that the peer sees the address it already knows.

@@ -9,11 +9,17 @@ use crate::Conn;
 /// A protocol that can be served: FTP, a clock, anything that talks over one connection.
 pub trait Service: Send + Sync + 'static {
     /// The service's name, as log lines show it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Talks to one connection until it leaves. An error means that the peer is gone; it is logged once, by the host.
     /// Dropping the connection closes it.
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>>;
+
+    /// Whether a peer has to show who it is within [`Limits::login`](crate::Limits::login); then the service calls
+    /// [`Conn::settled`] once it has. By default nobody has to.
+    fn logs_in(&self) -> bool {
+        false
+    }
 
     /// What a peer is told when the host has no room for it, in the protocol's own words; nothing by default.
     /// `why` is a sentence without its full stop.

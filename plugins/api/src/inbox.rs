@@ -1,0 +1,163 @@
+//! What was received and not handed out yet: bytes become lines, of bounded length, or are handed out as they are. Pure:
+//! knows no socket and no time.
+
+/// Received bytes: never more than one line and one read. Empty while idle, with no memory of its own.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    /// How much of it is known to hold no line end.
+    searched: usize,
+    /// Inside a line that was too long, until its end.
+    skipping: bool,
+    /// The first line has been handed out, or bytes have.
+    begun: bool,
+}
+
+/// What was taken out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A line, without its CRLF or LF.
+    Line(Vec<u8>),
+    /// A whole line that is longer than it may be.
+    TooLong,
+    /// A line that is longer already and has not ended; it is being skipped and never held.
+    Endless,
+    /// The first line is a browser's.
+    Http,
+}
+
+impl Inbox {
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn has_line(&self) -> bool {
+        self.bytes.contains(&b'\n')
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        (self.bytes, self.searched) = (Vec::new(), 0);
+    }
+
+    /// All that is here, as it came; what is left of a line that was too long is not.
+    pub(crate) fn take_bytes(&mut self) -> Option<Vec<u8>> {
+        if std::mem::take(&mut self.skipping) {
+            let end = self.bytes.iter().position(|&b| b == b'\n').map_or(self.bytes.len(), |end| end + 1);
+            self.skipping = end == self.bytes.len() && self.bytes.last() != Some(&b'\n');
+            self.bytes.drain(..end);
+        }
+        (self.searched, self.begun) = (0, true);
+        (!self.bytes.is_empty()).then(|| std::mem::take(&mut self.bytes))
+    }
+
+    /// The next whole line, of at most `longest` bytes.
+    pub(crate) fn take_line(&mut self, longest: usize) -> Option<Taken> {
+        loop {
+            let end = self.bytes[self.searched..].iter().position(|&b| b == b'\n').map(|at| self.searched + at);
+            let Some(end) = end else {
+                self.searched = self.bytes.len();
+                return self.give_up_on_long_line(longest);
+            };
+            let rest = self.bytes.split_off(end + 1);
+            let mut line = std::mem::replace(&mut self.bytes, rest);
+            self.searched = 0;
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            if line.len() > longest {
+                return Some(Taken::TooLong);
+            }
+            let is_first = !std::mem::replace(&mut self.begun, true);
+            return Some(if is_first && is_http(&line) { Taken::Http } else { Taken::Line(line) });
+        }
+    }
+
+    /// Keeps an endless line from growing: what came of it is forgotten, and said once.
+    fn give_up_on_long_line(&mut self, longest: usize) -> Option<Taken> {
+        // One more than the limit, for the CR of a line that is just as long as it may be.
+        if !self.skipping && self.bytes.len() <= longest + 1 {
+            return None;
+        }
+        let told = std::mem::replace(&mut self.skipping, true);
+        self.clear();
+        (!told).then_some(Taken::Endless)
+    }
+}
+
+/// Whether what a peer says first is a browser's or a scanner's. No line protocol here has these verbs, and answering
+/// them would let a web page make a browser talk to us (field reports call it cross-protocol scripting). Lines are
+/// checked for every service; whoever echoes raw bytes asks by itself.
+pub fn is_http(first: &[u8]) -> bool {
+    const METHODS: [&[u8]; 10] =
+        [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
+    METHODS.iter().any(|method| first.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Option<Taken> {
+        Some(Taken::Line(text.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn lines_of_all_lengths() {
+        let mut inbox = Inbox::default();
+        inbox.extend(b"abc\r\nabcd\nab");
+        assert_eq!(inbox.take_line(3), line("abc"));
+        assert_eq!(inbox.take_line(3), Some(Taken::TooLong));
+        assert_eq!(inbox.take_line(3), None);
+        inbox.extend(b"cdef");
+        assert_eq!(inbox.take_line(3), Some(Taken::Endless));
+        assert!(inbox.is_empty());
+        inbox.extend(b"ghi");
+        assert_eq!(inbox.take_line(3), None);
+        inbox.extend(b"\nGET \n");
+        assert_eq!(inbox.take_line(4), line("GET "));
+    }
+
+    #[test]
+    fn a_first_line_of_http() {
+        for (text, is_http) in [("GET / HTTP/1.1\r\n", true), ("get / HTTP/1.1\r\n", false), ("GETS x\n", false)] {
+            let mut inbox = Inbox::default();
+            inbox.extend(text.as_bytes());
+            assert_eq!(inbox.take_line(100) == Some(Taken::Http), is_http, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_as_they_came() {
+        let mut inbox = Inbox::default();
+        assert_eq!(inbox.take_bytes(), None);
+        inbox.extend(b"a\r\nb\0");
+        assert_eq!(inbox.take_line(9), line("a"));
+        assert_eq!(inbox.take_bytes(), Some(b"b\0".to_vec()));
+        inbox.extend(b"GET / \n");
+        assert_eq!(inbox.take_line(9), line("GET / "));
+    }
+
+    #[test]
+    fn bytes_behind_a_line_that_was_too_long() {
+        let mut inbox = Inbox::default();
+        inbox.extend(b"aaaaaa");
+        assert_eq!(inbox.take_line(3), Some(Taken::Endless));
+        inbox.extend(b"aa");
+        assert_eq!(inbox.take_bytes(), None);
+        inbox.extend(b"aa\nbb");
+        assert_eq!(inbox.take_bytes(), Some(b"bb".to_vec()));
+    }
+}
