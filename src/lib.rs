@@ -3,12 +3,17 @@
 //! From the top: [`cli`] turns what was typed into orders, [`serve`] and [`user`] carry them out, [`host`] is the front door of
 //! every service, [`ftp`] is the first of these, and below it lie [`store`], the served tree, and [`accounts`], who may
 //! do what. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
+//!
+//! A program of one's own with one more plugin is [`main_with`] and the list of them: see `examples/own_plugin.rs`.
 
 pub mod accounts;
 pub mod cli;
 pub mod ftp;
 pub mod host;
 pub mod logging;
+mod program;
 pub mod serve;
 pub mod store;
 pub mod user;
+
+pub use program::{bundled, main_with};

@@ -241,9 +241,9 @@ fn arrows_never_run_up() {
 fn what_no_file_may_hold() {
     assert_only(&[], &["unsafe", "todo!", "unimplemented!", "dbg!", "unreachable!"], "no file may hold these");
     assert_only(
-        &["src/main.rs"],
+        &["src/program.rs"],
         &["println!", "print!", "eprintln!", "eprint!"],
-        "only main speaks to the terminal; others log",
+        "only the program speaks to the terminal; others log",
     );
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"forbid\""), "the workspace forbids unsafe code");

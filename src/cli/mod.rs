@@ -1,24 +1,37 @@
 //! What was typed, and what it means. Outside of these files nobody looks at an argument again.
 
+mod groups;
+mod mistakes;
 mod password;
+mod plugins;
+mod process;
 mod serve;
 mod user;
 mod values;
 
-use std::fmt::Display;
+use std::ffi::OsString;
+use std::path::Path;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use gftp_plugin::{Plugin, Run};
 
+pub use mistakes::Mistake;
+use mistakes::{Stop, stop};
 pub(crate) use password::new_password;
-pub use serve::Serve;
+use plugins::Plugins;
+pub use plugins::ServiceOrder;
+pub use process::Process;
 use serve::TypedServe;
+pub use serve::{FtpOrder, Serve};
 use user::TypedUser;
 pub use user::{UserAction, UserOrder};
 
+/// Help is no wider than this, however wide the terminal: longer lines are hard to read.
+const WIDTH: usize = 100;
+
 /// A file server that speaks FTP.
 #[derive(Parser)]
-#[command(name = "gftp", version, about, max_term_width = 100, subcommand_required = true)]
+#[command(name = "gftp", version, about, max_term_width = WIDTH, subcommand_required = true)]
 struct Typed {
     #[command(subcommand)]
     command: Command,
@@ -26,10 +39,12 @@ struct Typed {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a folder over FTP
+    /// Serve a folder over FTP, and plugins beside it
     Serve(Box<TypedServe>),
     /// Make and change the accounts of a users file
     User(TypedUser),
+    /// List the plugins with their options
+    Plugins,
     /// Print the table of FTP commands as Markdown (the README's table is made with it)
     #[command(hide = true)]
     Commands,
@@ -41,60 +56,48 @@ pub enum Order {
     Serve(Box<Serve>),
     /// Change a users file.
     User(UserOrder),
+    /// Run a client of this name.
+    Client(String, Run),
     /// Print this, and nothing else (help, version).
     Print(String),
 }
 
-/// Why gftp does not start: one line that says what is wrong and what to type.
-#[derive(Debug)]
-pub struct Mistake(pub String);
-
-/// What the command line means.
-pub fn read() -> Result<Order, Mistake> {
-    match Typed::try_parse() {
-        Ok(Typed { command: Command::Serve(typed) }) => typed.resolve().map(|serve| Order::Serve(Box::new(serve))),
-        Ok(Typed { command: Command::User(typed) }) => Ok(Order::User(typed.resolve())),
-        Ok(Typed { command: Command::Commands }) => Ok(Order::Print(crate::ftp::markdown_table())),
-        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Order::Print(e.render().to_string()))
-        }
-        Err(e) => Err(Mistake(in_one_line(&e))),
+/// What the command line means, where these plugins are to be had. `program` makes a plugin of a program's path.
+pub fn read(plugins: Vec<Plugin>, program: fn(&Path) -> Plugin) -> Result<Order, Mistake> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let plugins = Plugins::with_programs(plugins, &words, program);
+    match understand(&words, &plugins) {
+        Ok(order) => Ok(order),
+        Err(Stop::Print(text)) => Ok(Order::Print(text)),
+        Err(Stop::Mistake(mistake)) => Err(mistake),
     }
 }
 
-/// A mistake in a line: clap's own words, without the usage that follows them.
-fn in_one_line(error: &clap::Error) -> String {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-        _ => None,
+fn understand(words: &[OsString], plugins: &Plugins) -> Result<Order, Stop> {
+    let mut whole = Typed::command().subcommands(plugins.commands());
+    whole.build();
+    let asked = words.first().map_or("serve".to_string(), |first| first.to_string_lossy().into_owned());
+    let groups = match (asked.as_str(), whole.find_subcommand("serve")) {
+        ("serve", Some(serve)) => groups::split(words.iter().cloned(), serve, |name| plugins.group(name))?,
+        _ => groups::Groups { server: words.to_vec(), plugins: Vec::new() },
     };
-    let suggestion = text(ContextKind::SuggestedArg).or_else(|| text(ContextKind::SuggestedSubcommand));
-    let hint = suggestion.map_or(String::new(), |suggestion| format!("; did you mean {suggestion}?"));
-    let command = if std::env::args_os().nth(1).is_some_and(|word| word == "user") { "user" } else { "serve" };
-    let see = |text: &dyn Display| format!("{text}{hint} (see gftp {command} --help)");
-    match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand if command == "user" => {
-            "say what to do, as: gftp user add NAME --users FILE (see gftp user --help)".to_string()
+    let groups::Groups { server, plugins: groups } = groups;
+    // First, since --help behind --plugin asks for the plugin's.
+    let groups: Vec<_> = groups.into_iter().map(|group| plugins.read(group)).collect::<Result<_, _>>()?;
+    let typed = whole.try_get_matches_from(std::iter::once("gftp".into()).chain(server));
+    let typed = typed.map_err(|e| plugins.stop(&e, &asked))?;
+    if let Some((name, typed)) = typed.subcommand()
+        && let Some(order) = plugins.alone(name, typed)
+    {
+        return order;
+    }
+    match Typed::from_arg_matches(&typed).map_err(|e| stop(&e, &asked))?.command {
+        Command::Serve(typed) => {
+            let services = groups.into_iter().map(|group| group.order(typed.listen())).collect::<Result<_, _>>()?;
+            Ok(Order::Serve(Box::new(typed.resolve(services)?)))
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "say what to do, as: gftp serve --root ./fixtures (see gftp --help)".to_string()
-        }
-        ErrorKind::MissingRequiredArgument => {
-            let missing = text(ContextKind::InvalidArg).unwrap_or_default();
-            let example = if missing.starts_with("--root") { ", as in: gftp serve --root ./fixtures" } else { "" };
-            see(&format!("missing {missing}{example}"))
-        }
-        ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with("--anonymous")) => {
-            see(&"--anonymous takes off, read or write")
-        }
-        ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with("--log-format")) => {
-            see(&"--log-format takes text or json")
-        }
-        _ => {
-            let rendered = error.render().to_string();
-            let first = rendered.lines().next().unwrap_or_default();
-            see(&first.trim_start_matches("error: "))
-        }
+        Command::User(typed) => Ok(Order::User(typed.resolve())),
+        Command::Plugins => Ok(Order::Print(plugins.list())),
+        Command::Commands => Ok(Order::Print(crate::ftp::markdown_table())),
     }
 }

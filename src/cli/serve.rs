@@ -1,21 +1,22 @@
 //! What `gftp serve` is told, and what that means.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use gftp_plugin::{Limits, parse_time};
-use log::LevelFilter;
 
 use super::Mistake;
 use super::password::password_of;
-use super::values::{parse_level, parse_listen, parse_ports, parse_public};
+use super::plugins::ServiceOrder;
+use super::process::{Process, TypedProcess, addresses};
+use super::values::{parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
-use crate::host::{self, Address, Places};
-use crate::logging::{Format, LogOptions};
+use crate::host::{self, Address};
 
 /// As typed.
 #[derive(Args)]
@@ -47,12 +48,6 @@ pub(super) struct TypedServe {
     /// The address that PASV announces, for servers behind NAT [default: the one the client dialled]
     #[arg(long, value_name = "ADDR|NAME", value_parser = parse_public)]
     passive_address: Option<Ipv4Addr>,
-    /// Sessions at most
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    max_sessions: usize,
-    /// Sessions at most from one address (IPv6: from one /64)
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    max_per_ip: usize,
     /// Sessions at most of one account; visitors without an account are not counted as one
     // A tenth of all places: one account must not take them all.
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -75,27 +70,15 @@ pub(super) struct TypedServe {
     /// Say that an upload is stored only when the disk has it: slower, but it survives a power cut
     #[arg(long)]
     fsync: bool,
-    /// On SIGINT or SIGTERM, let running transfers finish for this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
-    grace: Duration,
-    /// How much to log: off, error, warn, info, debug
-    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = parse_level)]
-    log_level: LevelFilter,
-    /// Log to this file as well (appended to)
-    #[arg(long, value_name = "FILE")]
-    log_file: Option<PathBuf>,
-    /// The form of the log, on stderr and in --log-file: text, or JSON with one object a line
-    #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
-    log_format: TypedFormat,
     /// Note every upload, download and deletion in this file, in the form of wu-ftpd's xferlog (appended to)
     #[arg(long, value_name = "FILE")]
     xferlog: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum TypedFormat {
-    Text,
-    Json,
+    /// Serve this as well, repeatable: a plugin (see gftp plugins), or a program as ./PROGRAM. Its options stand behind it
+    // Never read: words are given to plugins before the rest is parsed. It stands here for --help.
+    #[arg(long = "plugin", value_name = "NAME …", help_heading = "Plugins")]
+    _plugin: Vec<OsString>,
+    #[command(flatten)]
+    process: TypedProcess,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,8 +88,18 @@ enum TypedAnonymous {
     Write,
 }
 
-/// All that `gftp serve` was told, with nothing left to look up.
+/// All that a server was told, with nothing left to look up.
 pub struct Serve {
+    /// FTP, unless a plugin is served alone.
+    pub ftp: Option<FtpOrder>,
+    /// What is served beside it.
+    pub services: Vec<ServiceOrder>,
+    /// What concerns all of them.
+    pub process: Process,
+}
+
+/// What concerns FTP.
+pub struct FtpOrder {
     /// The served folder, as typed.
     pub root: PathBuf,
     /// Where to listen.
@@ -121,8 +114,6 @@ pub struct Serve {
     pub most_per_user: usize,
     /// Passive data connections.
     pub passive: PassiveOptions,
-    /// How many may come.
-    pub places: Places,
     /// What one connection may take.
     pub limits: Limits,
     /// How long a client may ask to stay silent.
@@ -133,15 +124,16 @@ pub struct Serve {
     pub stall: Duration,
     /// Whether an upload is only said to be stored when the disk has it.
     pub durable: bool,
-    /// How long transfers may run on after the first signal.
-    pub grace: Duration,
-    /// What is logged, and where.
-    pub log: LogOptions,
 }
 
 impl TypedServe {
+    /// The addresses that were given.
+    pub(super) fn listen(&self) -> &[(IpAddr, Option<u16>)] {
+        &self.listen
+    }
+
     /// What it means; a password is asked for here.
-    pub(super) fn resolve(self) -> Result<Serve, Mistake> {
+    pub(super) fn resolve(self, services: Vec<ServiceOrder>) -> Result<Serve, Mistake> {
         let has_accounts = self.user.is_some() || self.users.is_some();
         let anonymous = match (self.anonymous, has_accounts) {
             (Some(TypedAnonymous::Off), _) | (None, true) => Anonymous::Off,
@@ -157,7 +149,7 @@ impl TypedServe {
         };
         let addresses = addresses(&self.listen, self.port);
         let listens_on_any_v4 = host::listens_on_any_v4(&addresses);
-        Ok(Serve {
+        let ftp = FtpOrder {
             root: self.root,
             addresses,
             anonymous,
@@ -169,33 +161,12 @@ impl TypedServe {
                 address: self.passive_address,
                 dual: !listens_on_any_v4,
             },
-            places: Places { total: self.max_sessions, per_address: self.max_per_ip },
             limits: Limits { idle: self.idle, login: self.login_timeout, ..Limits::default() },
             max_idle: self.max_idle.max(self.idle),
             data_wait: self.data_timeout,
             stall: self.stall,
             durable: self.fsync,
-            grace: self.grace,
-            log: LogOptions {
-                level: self.log_level,
-                format: match self.log_format {
-                    TypedFormat::Text => Format::Text,
-                    TypedFormat::Json => Format::Json,
-                },
-                file: self.log_file,
-                xferlog: self.xferlog,
-            },
-        })
+        };
+        Ok(Serve { ftp: Some(ftp), services, process: self.process.resolve(self.xferlog) })
     }
-}
-
-/// Loopback only, unless something else was asked for.
-fn addresses(listen: &[(IpAddr, Option<u16>)], port: u16) -> Vec<Address> {
-    if listen.is_empty() {
-        let v4 = Address { at: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), optional: false };
-        let v6 = Address { at: SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port), optional: true };
-        return vec![v4, v6];
-    }
-    let given = listen.iter().map(|(ip, own)| SocketAddr::new(*ip, own.unwrap_or(port)));
-    given.map(|at| Address { at, optional: false }).collect()
 }

@@ -27,7 +27,7 @@ mod time;
 pub use conn::{Conn, Event, Origin};
 pub use inbox::is_http;
 pub use limits::Limits;
-pub use plugin::{Make, Plugin, Role, Run, parse_time};
+pub use plugin::{Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use time::{Hand, Time};

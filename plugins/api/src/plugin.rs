@@ -20,14 +20,19 @@ pub struct Plugin {
 /// What a plugin does.
 pub enum Role {
     /// It answers whoever connects.
-    Service {
-        /// The port where none is given. Without one, `--port` must be.
-        port: Option<u16>,
-        /// Makes the service of what was typed; an error is one line that says what to type instead.
-        make: Make,
-    },
+    Service(Serving),
     /// It connects to somebody, and ends. See [`Plugin::client`].
     Client(Box<dyn Fn(&ArgMatches) -> Run>),
+}
+
+/// How a service is served where nothing else is asked for, and how it is made.
+pub struct Serving {
+    /// The port. Without one, `--port` must be given.
+    pub port: Option<u16>,
+    /// Sessions at most. Without it, as many as the process takes.
+    pub sessions: Option<usize>,
+    /// Makes the service of what was typed; an error is one line that says what to type instead.
+    pub make: Make,
 }
 
 /// Makes a service of what was typed.
@@ -45,7 +50,8 @@ impl Plugin {
         make: impl Fn(A) -> Result<S, String> + 'static,
     ) -> Plugin {
         let make = move |typed: &ArgMatches| -> Result<Arc<dyn Service>, String> { Ok(Arc::new(make(read(typed)?)?)) };
-        Plugin { name, about, arguments: A::augment_args, role: Role::Service { port: None, make: Box::new(make) } }
+        let serving = Serving { port: None, sessions: None, make: Box::new(make) };
+        Plugin { name, about, arguments: A::augment_args, role: Role::Service(serving) }
     }
 
     /// A client called `name`, run with its arguments, `A`.
@@ -64,8 +70,17 @@ impl Plugin {
     /// The port of a service where none is given.
     #[must_use]
     pub fn on_port(mut self, usual: u16) -> Plugin {
-        if let Role::Service { port, .. } = &mut self.role {
-            *port = Some(usual);
+        if let Role::Service(serving) = &mut self.role {
+            serving.port = Some(usual);
+        }
+        self
+    }
+
+    /// How many sessions a service takes at most where nothing is said, for one whose sessions are dear.
+    #[must_use]
+    pub fn with_sessions(mut self, usual: usize) -> Plugin {
+        if let Role::Service(serving) = &mut self.role {
+            serving.sessions = Some(usual);
         }
         self
     }
@@ -83,6 +98,14 @@ impl Plugin {
     /// What it does.
     pub fn role(&self) -> &Role {
         &self.role
+    }
+
+    /// How it is served, if it is a service.
+    pub fn serving(&self) -> Option<&Serving> {
+        match &self.role {
+            Role::Service(serving) => Some(serving),
+            Role::Client(_) => None,
+        }
     }
 
     /// Its own arguments, as a command of its name.

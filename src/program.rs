@@ -1,0 +1,56 @@
+//! The whole program: arguments in, exit code out. Knows which plugins are bundled, and is the only one that speaks to the
+//! terminal in words.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use gftp_plugin::{Plugin, rt};
+
+use crate::cli::{self, Mistake, Order};
+
+/// The exit code of a command that cannot be carried out as typed.
+const MISTAKE: u8 = 2;
+
+/// The plugins that gftp is made with: the one list of them.
+pub fn bundled() -> Vec<Plugin> {
+    vec![gftp_reverb::plugin()]
+}
+
+/// A program as a plugin.
+fn program(_path: &std::path::Path) -> Plugin {
+    #[derive(clap::Args)]
+    struct None {}
+    let make = |_: None| Err::<gftp_reverb::Reverb, _>("programs cannot be served yet".to_string());
+    Plugin::service("program", "A program", make)
+}
+
+/// Does what the command line says, with these plugins; the whole of a `main`.
+pub fn main_with(plugins: Vec<Plugin>) -> ExitCode {
+    match cli::read(plugins, program).and_then(carry_out) {
+        Ok(code) => code,
+        Err(Mistake(line)) => {
+            eprintln!("gftp: {line}");
+            ExitCode::from(MISTAKE)
+        }
+    }
+}
+
+fn carry_out(order: Order) -> Result<ExitCode, Mistake> {
+    match order {
+        Order::Serve(serve) => crate::serve::run(*serve)?,
+        Order::User(user) => print(&crate::user::run(user)?),
+        Order::Print(text) => print(&text),
+        Order::Client(name, run) => {
+            return Ok(rt::block_on(run).unwrap_or_else(|line| {
+                eprintln!("gftp {name}: {line}");
+                ExitCode::FAILURE
+            }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A reader that has had enough (`gftp --help | head`) is no mistake.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

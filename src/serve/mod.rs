@@ -1,0 +1,163 @@
+//! A server, from its orders to its end: everything is opened and checked, a line for each service says what is served,
+//! and then the host serves until a signal ends it.
+
+mod ftp;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_signal::{Signal, Signals};
+use futures::StreamExt;
+use gftp_plugin::rt::{self, Listener};
+use gftp_plugin::{Limits, Shutdown, ShutdownTrigger};
+
+use crate::cli::{Mistake, Serve, ServiceOrder};
+use crate::host::{self, Address, Drained, Gate, Places, Served};
+use crate::logging::{self, LogFiles};
+
+/// Descriptors that are no session's: some for the program itself and for turning newcomers away.
+const OTHER_DESCRIPTORS: usize = 64;
+/// Descriptors for each session: its own, and one more, since not all transfer at once (a transfer has two or three).
+const DESCRIPTORS_EACH: usize = 2;
+
+/// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
+pub fn run(serve: Serve) -> Result<(), Mistake> {
+    let Serve { ftp, services, process } = serve;
+    let logs = logging::start(process.log).map_err(Mistake)?;
+    let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
+    let ftp = ftp.map(ftp::open).transpose()?;
+    refuse_collisions(ftp.as_ref(), &services)?;
+    let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref()));
+    let places = Places { total: wanted.min(room), ..process.places };
+    let (mut all, mut ready, mut once_ready) = (Vec::new(), String::new(), None);
+    if let Some(ftp) = ftp {
+        let listeners = bind("ftp", &ftp.addresses)?;
+        let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
+        ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
+        all.push(Served { service: ftp.service, limits, places: None, listeners });
+        once_ready = Some(ftp.once_ready);
+    }
+    for ServiceOrder { service, addresses, places } in services {
+        let listeners = bind(service.name(), &addresses)?;
+        let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
+        ready += &format!("gftp serves {} on {at}; try it: gftp netcat {host}\n", service.name());
+        all.push(Served { service, limits, places, listeners });
+    }
+    let (trigger, shutdown) = Shutdown::new();
+    let trigger = Arc::new(trigger);
+    let drained = rt::block_on(async {
+        let watched = watch_signals(Arc::clone(&trigger)).and_then(|()| watch_rotation(logs));
+        watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
+        // Whoever reads the lines may send a signal at once: it must be heard already. Nobody may be reading, either.
+        let _ = io::stdout().write_all(ready.as_bytes());
+        if room < wanted {
+            log::debug!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
+        }
+        if let Some(once_ready) = once_ready {
+            once_ready.run();
+        }
+        Ok(host::serve(all, Gate::new(places), shutdown, trigger, process.grace).await)
+    })?;
+    match drained {
+        Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
+        Drained { cut_off } => log::warn!("ended: {cut_off} sessions were cut off"),
+    }
+    log::logger().flush();
+    Ok(())
+}
+
+/// Two services that want the same port: said before the kernel would say that somebody has it.
+fn refuse_collisions(ftp: Option<&ftp::Opened>, services: &[ServiceOrder]) -> Result<(), Mistake> {
+    let ftp = ftp.iter().flat_map(|ftp| ftp.addresses.iter().map(|address| ("ftp", address.at)));
+    let others =
+        services.iter().flat_map(|order| order.addresses.iter().map(|address| (order.service.name(), address.at)));
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (name, at) in ftp.chain(others) {
+        let same = |other: SocketAddr| {
+            let any = at.ip().is_unspecified() || other.ip().is_unspecified();
+            at.port() != 0 && at.port() == other.port() && (at.ip() == other.ip() || any)
+        };
+        if let Some((first, _)) = taken.iter().find(|(first, other)| *first != name && same(*other)) {
+            let (port, next) = (at.port(), at.port().wrapping_add(1));
+            return Err(Mistake(format!(
+                "{first} and {name} both want port {port}: give {name} another, as --port {next}"
+            )));
+        }
+        taken.push((name, at));
+    }
+    Ok(())
+}
+
+fn bind(name: &str, addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
+    host::bind(addresses).map_err(|(at, e)| {
+        let advice = match e.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("; another program listens there: try --port {}", at.port().wrapping_add(1))
+            }
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need root: try --port 2121".to_string(),
+            io::ErrorKind::AddrNotAvailable => "; this machine has no such address: try --listen 0.0.0.0".to_string(),
+            _ => String::new(),
+        };
+        let whose = if name == "ftp" { String::new() } else { format!(" for {name}") };
+        Mistake(format!("cannot listen on {at}{whose}: {e}{advice}"))
+    })
+}
+
+/// Where a service listens.
+fn shown(listeners: &[Listener]) -> String {
+    let at = listeners.iter().filter_map(|listener| listener.get_ref().local_addr().ok());
+    at.map(|at| at.to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Host and port to try it at, with this between them.
+fn try_it(listeners: &[Listener], between: char) -> String {
+    let Some(first) = listeners.first().and_then(|listener| listener.get_ref().local_addr().ok()) else {
+        return String::new();
+    };
+    let host = match first {
+        _ if first.ip().is_loopback() || first.ip().is_unspecified() => "localhost".to_string(),
+        SocketAddr::V6(v6) if between == ':' => format!("[{}]", v6.ip()),
+        _ => first.ip().to_string(),
+    };
+    format!("{host}{between}{}", first.port())
+}
+
+/// Sessions that the open-file limit allows for, after it is raised as far as it goes. FTP's homes cost a descriptor each
+/// while somebody is in them: at most one for each session, and at most one for each home.
+fn room_for_sessions(ftp: Option<&ftp::Opened>) -> usize {
+    let (others, homes) = ftp.map_or((0, 0), |ftp| (ftp::OTHER_DESCRIPTORS, ftp.homes));
+    let limit = usize::try_from(crate::store::sys::raise_open_files()).unwrap_or(usize::MAX);
+    let left = limit.saturating_sub(OTHER_DESCRIPTORS + others);
+    (left.saturating_sub(homes) / DESCRIPTORS_EACH).max(left / (DESCRIPTORS_EACH + 1)).max(1)
+}
+
+/// The first signal begins the end, the second finishes it.
+fn watch_signals(trigger: Arc<ShutdownTrigger>) -> io::Result<()> {
+    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+    rt::spawn(async move {
+        if signals.next().await.is_some() {
+            trigger.drain();
+        }
+        if signals.next().await.is_some() {
+            trigger.end();
+        }
+    });
+    Ok(())
+}
+
+/// SIGHUP is how who rotates logs says that the old files have been moved away. Where no file is logged to, it keeps its
+/// usual meaning: the terminal is gone, and so is the server.
+fn watch_rotation(logs: LogFiles) -> io::Result<()> {
+    if logs.is_empty() {
+        return Ok(());
+    }
+    let mut signals = Signals::new([Signal::Hup])?;
+    rt::spawn(async move {
+        while signals.next().await.is_some() {
+            logs.reopen();
+            log::info!("SIGHUP: the logs are opened anew");
+        }
+    });
+    Ok(())
+}
