@@ -1,5 +1,6 @@
 //! What the command line knows of a protocol: its name, its arguments, and what is made of them. Knows no protocol.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use crate::Service;
 
 /// A protocol that can be put beside FTP (`gftp serve … --plugin NAME`), or a program that talks to one (`gftp NAME …`).
 pub struct Plugin {
-    name: &'static str,
-    about: &'static str,
+    name: Cow<'static, str>,
+    about: Cow<'static, str>,
     arguments: fn(Command) -> Command,
     role: Role,
 }
@@ -45,26 +46,30 @@ impl Plugin {
     /// A service called `name`, made by `make` from its arguments, `A`. Beside these it gets `--port`, `--listen`,
     /// `--max-sessions` and `--max-per-ip` from the host.
     pub fn service<A: Args, S: Service>(
-        name: &'static str,
-        about: &'static str,
+        name: impl Into<Cow<'static, str>>,
+        about: impl Into<Cow<'static, str>>,
         make: impl Fn(A) -> Result<S, String> + 'static,
     ) -> Plugin {
         let make = move |typed: &ArgMatches| -> Result<Arc<dyn Service>, String> { Ok(Arc::new(make(read(typed)?)?)) };
         let serving = Serving { port: None, sessions: None, make: Box::new(make) };
-        Plugin { name, about, arguments: A::augment_args, role: Role::Service(serving) }
+        Plugin::of::<A>(name.into(), about.into(), Role::Service(serving))
     }
 
     /// A client called `name`, run with its arguments, `A`.
     pub fn client<A: Args, F: Future<Output = Result<ExitCode, String>> + Send + 'static>(
-        name: &'static str,
-        about: &'static str,
+        name: impl Into<Cow<'static, str>>,
+        about: impl Into<Cow<'static, str>>,
         run: impl Fn(A) -> F + 'static,
     ) -> Plugin {
         let run = move |typed: &ArgMatches| match read(typed) {
             Ok(arguments) => run(arguments).boxed(),
             Err(e) => futures::future::ready(Err(e)).boxed(),
         };
-        Plugin { name, about, arguments: A::augment_args, role: Role::Client(Box::new(run)) }
+        Plugin::of::<A>(name.into(), about.into(), Role::Client(Box::new(run)))
+    }
+
+    fn of<A: Args>(name: Cow<'static, str>, about: Cow<'static, str>, role: Role) -> Plugin {
+        Plugin { name, about, arguments: A::augment_args, role }
     }
 
     /// The port of a service where none is given.
@@ -86,13 +91,13 @@ impl Plugin {
     }
 
     /// What it is called on the command line.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What it does, in a few words.
-    pub fn about(&self) -> &'static str {
-        self.about
+    pub fn about(&self) -> &str {
+        &self.about
     }
 
     /// What it does.
@@ -111,7 +116,8 @@ impl Plugin {
     /// Its own arguments, as a command of its name.
     pub fn command(&self) -> Command {
         // The texts come last, since a comment on the type of the arguments would replace them.
-        (self.arguments)(Command::new(self.name)).about(self.about).long_about(None)
+        let (name, about) = (self.name.clone().into_owned(), self.about.clone().into_owned());
+        (self.arguments)(Command::new(name)).about(about).long_about(None)
     }
 }
 
