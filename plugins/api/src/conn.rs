@@ -218,6 +218,12 @@ impl Conn {
         self.ended || listen::peer_has_closed(&self.socket)
     }
 
+    /// Whether the connection is broken: reset by the peer, or the peer out of reach. For who neither reads nor sends, and
+    /// would not learn of it otherwise. A peer that has closed in order has broken nothing.
+    pub fn is_broken(&self) -> bool {
+        listen::is_broken(&self.socket)
+    }
+
     /// Says that nothing more will be sent, after what is queued.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;

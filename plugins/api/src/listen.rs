@@ -78,18 +78,28 @@ pub fn is_shortage(error: &io::Error) -> bool {
 
 /// Whether the peer has closed its sending side or is gone, whatever it sent before and nobody has read yet.
 pub fn peer_has_closed(socket: &Socket) -> bool {
-    is_ready(socket, PollFlags::RDHUP)
+    !answers(socket, PollFlags::RDHUP).is_empty()
 }
 
 /// Whether there is something to read, if only the end.
 pub fn has_input(socket: &Socket) -> bool {
-    is_ready(socket, PollFlags::IN)
+    !answers(socket, PollFlags::IN).is_empty()
 }
 
-fn is_ready(socket: &Socket, what: PollFlags) -> bool {
+/// Whether the connection has failed: it was reset, or the peer no longer answers.
+pub fn is_broken(socket: &Socket) -> bool {
+    answers(socket, PollFlags::empty()).contains(PollFlags::ERR)
+}
+
+/// What is true of it now of what was asked; failures are told of in any case.
+fn answers(socket: &Socket, asked: PollFlags) -> PollFlags {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // What cannot even be asked about is no connection: it has ended.
-    poll(&mut [PollFd::new(socket, what)], Some(&now)).map_or(true, |answers| answers > 0)
+    let mut polled = [PollFd::new(socket, asked)];
+    match poll(&mut polled, Some(&now)) {
+        Ok(_) => polled[0].revents(),
+        // What cannot even be asked about is no connection: it has ended.
+        Err(_) => PollFlags::all(),
+    }
 }
 
 /// Makes closing `socket` discard what is unsent and reset the connection.
