@@ -122,7 +122,9 @@ mod tests {
         })?;
         let text = |words: &[OsString]| words.iter().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
         let mut all = vec![text(&groups.server)];
-        all.extend(groups.plugins.iter().map(|group| text(&[std::slice::from_ref(&group.name), &group.words[..]].concat())));
+        all.extend(
+            groups.plugins.iter().map(|group| text(&[std::slice::from_ref(&group.name), &group.words[..]].concat())),
+        );
         Ok(all.join(" | "))
     }
 

@@ -77,13 +77,13 @@ fn understand(words: &[OsString], plugins: &Plugins) -> Result<Order, Stop> {
     let mut whole = Typed::command().subcommands(plugins.commands());
     whole.build();
     let asked = words.first().map_or("serve".to_string(), |first| first.to_string_lossy().into_owned());
-    let groups = match (asked.as_str(), whole.find_subcommand("serve")) {
-        ("serve", Some(serve)) => groups::split(words.iter().cloned(), serve, |name| plugins.group(name))?,
-        _ => groups::Groups { server: words.to_vec(), plugins: Vec::new() },
-    };
-    let groups::Groups { server, plugins: groups } = groups;
-    // First, since --help behind --plugin asks for the plugin's.
-    let groups: Vec<_> = groups.into_iter().map(|group| plugins.read(group)).collect::<Result<_, _>>()?;
+    let (mut server, mut groups) = (words.to_vec(), Vec::new());
+    if let ("serve", Some(serve)) = (asked.as_str(), whole.find_subcommand("serve")) {
+        let split = groups::split(words.iter().cloned(), serve, |name| plugins.group(name))?;
+        server = split.server;
+        // First, since --help behind --plugin asks for the plugin's.
+        groups = split.plugins.into_iter().map(|group| plugins.read(group, serve)).collect::<Result<_, _>>()?;
+    }
     let typed = whole.try_get_matches_from(std::iter::once("gftp".into()).chain(server));
     let typed = typed.map_err(|e| plugins.stop(&e, &asked))?;
     if let Some((name, typed)) = typed.subcommand()

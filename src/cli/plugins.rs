@@ -70,14 +70,28 @@ impl Plugins {
 
     /// The command that the words behind `--plugin NAME` are for.
     pub(super) fn group(&self, name: &OsStr) -> Result<Command, String> {
-        self.service(name).map(|(plugin, _)| TypedRoom::augment_args(TypedDoor::augment_args(plugin.command())))
+        let (plugin, _) = self.service(name)?;
+        let command = TypedRoom::augment_args(TypedDoor::augment_args(plugin.command()));
+        Ok(command.about(plugin.about().to_string()).long_about(None))
     }
 
-    /// Understands the words of a group.
-    pub(super) fn read(&self, group: Group) -> Result<Typed<'_>, Stop> {
+    /// Understands the words of a group. What it does not know may be a mistyped option of `serve`.
+    pub(super) fn read(&self, group: Group, serve: &Command) -> Result<Typed<'_>, Stop> {
         let (plugin, serving) = self.service(&group.name)?;
         let words = std::iter::once(group.name.clone()).chain(group.words);
-        let typed = self.group(&group.name)?.try_get_matches_from(words).map_err(|e| stop(&e, plugin.name()))?;
+        let typed = self.group(&group.name)?.try_get_matches_from(words).map_err(|e| {
+            let word = context(&e, ContextKind::InvalidArg).filter(|_| e.kind() == ErrorKind::UnknownArgument);
+            let meant = word.filter(|_| context(&e, ContextKind::SuggestedArg).is_none()).and_then(|word| {
+                let e = serve.clone().try_get_matches_from(["serve", &word]).err()?;
+                context(&e, ContextKind::SuggestedArg).map(|meant| (word, meant))
+            });
+            match meant {
+                Some((word, meant)) => {
+                    Stop::from(format!("{word} is unknown; did you mean {meant}? (see gftp serve --help)"))
+                }
+                None => stop(&e, plugin.name()),
+            }
+        })?;
         Ok(Typed { name: plugin.name(), serving, typed })
     }
 
@@ -101,7 +115,11 @@ impl Plugins {
     /// The commands of the plugins, each to run alone.
     pub(super) fn commands(&self) -> impl Iterator<Item = Command> {
         self.0.iter().map(|plugin| match plugin.role() {
-            Role::Service(_) => TypedProcess::augment_args(TypedDoor::augment_args(plugin.command())),
+            // The text comes last: a comment on the type of added options would replace it.
+            Role::Service(_) => {
+                let command = TypedProcess::augment_args(TypedDoor::augment_args(plugin.command()));
+                command.about(plugin.about().to_string()).long_about(None)
+            }
             Role::Client(_) => plugin.command(),
         })
     }

@@ -33,6 +33,7 @@ pub struct Opened {
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
+#[derive(Clone)]
 pub struct OnceReady {
     warning: Option<String>,
     store: Arc<Store>,

@@ -30,20 +30,8 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     refuse_collisions(ftp.as_ref(), &services)?;
     let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref()));
     let places = Places { total: wanted.min(room), ..process.places };
-    let (mut all, mut ready, mut once_ready) = (Vec::new(), String::new(), None);
-    if let Some(ftp) = ftp {
-        let listeners = bind("ftp", &ftp.addresses)?;
-        let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
-        ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
-        all.push(Served { service: ftp.service, limits, places: None, listeners });
-        once_ready = Some(ftp.once_ready);
-    }
-    for ServiceOrder { service, addresses, places } in services {
-        let listeners = bind(service.name(), &addresses)?;
-        let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
-        ready += &format!("gftp serves {} on {at}; try it: gftp netcat {host}\n", service.name());
-        all.push(Served { service, limits, places, listeners });
-    }
+    let once_ready = ftp.as_ref().map(|ftp| ftp.once_ready.clone());
+    let (all, ready) = listen(ftp, services, limits)?;
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
@@ -67,26 +55,52 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// Listens for every service; and the line that each has for people.
+fn listen(
+    ftp: Option<ftp::Opened>,
+    services: Vec<ServiceOrder>,
+    limits: Limits,
+) -> Result<(Vec<Served>, String), Mistake> {
+    let (mut all, mut ready) = (Vec::new(), String::new());
+    if let Some(ftp) = ftp {
+        let listeners = bind("ftp", &ftp.addresses)?;
+        let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
+        ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
+        all.push(Served { service: ftp.service, limits, places: None, listeners });
+    }
+    for ServiceOrder { service, addresses, places } in services {
+        let listeners = bind(service.name(), &addresses)?;
+        let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
+        ready += &format!("gftp serves {} on {at}; try it: gftp netcat {host}\n", service.name());
+        all.push(Served { service, limits, places, listeners });
+    }
+    Ok((all, ready))
+}
+
 /// Two services that want the same port: said before the kernel would say that somebody has it.
 fn refuse_collisions(ftp: Option<&ftp::Opened>, services: &[ServiceOrder]) -> Result<(), Mistake> {
-    let ftp = ftp.iter().flat_map(|ftp| ftp.addresses.iter().map(|address| ("ftp", address.at)));
-    let others =
-        services.iter().flat_map(|order| order.addresses.iter().map(|address| (order.service.name(), address.at)));
-    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
-    for (name, at) in ftp.chain(others) {
-        let same = |other: SocketAddr| {
-            let any = at.ip().is_unspecified() || other.ip().is_unspecified();
-            at.port() != 0 && at.port() == other.port() && (at.ip() == other.ip() || any)
-        };
-        if let Some((first, _)) = taken.iter().find(|(first, other)| *first != name && same(*other)) {
-            let (port, next) = (at.port(), at.port().wrapping_add(1));
-            return Err(Mistake(format!(
-                "{first} and {name} both want port {port}: give {name} another, as --port {next}"
-            )));
+    let ftp = ftp.map(|ftp| ("ftp", &ftp.addresses));
+    let all = ftp.into_iter().chain(services.iter().map(|order| (order.service.name(), &order.addresses)));
+    let mut taken: Vec<(&str, &Vec<Address>)> = Vec::new();
+    for (name, addresses) in all {
+        for (first, others) in &taken {
+            if let Some(Address { at, .. }) =
+                addresses.iter().find(|one| others.iter().any(|other| collide(one, other)))
+            {
+                let (port, next) = (at.port(), at.port().wrapping_add(1));
+                let advice = format!("give {name} another, as --port {next}");
+                return Err(Mistake(format!("{first} and {name} both want port {port}: {advice}")));
+            }
         }
-        taken.push((name, at));
+        taken.push((name, addresses));
     }
     Ok(())
+}
+
+fn collide(one: &Address, other: &Address) -> bool {
+    let (one, other) = (one.at, other.at);
+    let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && same
 }
 
 fn bind(name: &str, addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
