@@ -25,8 +25,8 @@ fn program(_path: &std::path::Path) -> Plugin {
 }
 
 /// Does what the command line says, with these plugins; the whole of a `main`.
-pub fn main_with(plugins: Vec<Plugin>) -> ExitCode {
-    match cli::read(plugins, program).and_then(carry_out) {
+pub fn main_with(plugins: impl IntoIterator<Item = Plugin>) -> ExitCode {
+    match cli::read(plugins.into_iter().collect(), program).and_then(carry_out) {
         Ok(code) => code,
         Err(Mistake(line)) => {
             eprintln!("gftp: {line}");

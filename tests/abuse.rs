@@ -18,7 +18,7 @@ mod lines;
 /// Paths and links that lead out of the served folder.
 mod paths;
 /// Five thousand sessions at once, half of them hostile.
-mod siege;
+pub mod siege;
 /// Clients that do the same at the same time.
 mod together;
 

@@ -14,7 +14,7 @@ use crate::dialogue::client::{Control, PATIENCE, port_of, read_all};
 use crate::server::{PASSWORD, Place, Server, command, program};
 
 /// Runs gftp to its end, which must come soon.
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program());
     command.args(arguments).env_remove("GFTP_PASSWORD").envs(environment.iter().copied());
     outcome(command)
@@ -35,7 +35,7 @@ pub fn outcome(mut command: Command) -> Output {
 }
 
 /// One line on stderr, code 2, and each of `hints` in the line.
-fn assert_mistake(arguments: &[&str], hints: &[&str]) {
+pub fn assert_mistake(arguments: &[&str], hints: &[&str]) {
     let output = run(arguments, &[]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "gftp {arguments:?}: {said}");

@@ -39,6 +39,9 @@ mod measuring;
 /// A server in a network of its own, where addresses are not loopback's.
 mod network;
 
+/// Plugins beside FTP and alone: how they are asked for, and what they share.
+mod plugins;
+
 /// What each verb needs and no other right will do.
 mod policy;
 

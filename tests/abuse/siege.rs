@@ -218,7 +218,7 @@ fn server() -> Server {
 }
 
 /// Raises this process's open-file limit as far as is needed and may be.
-fn has_descriptors() -> bool {
+pub fn has_descriptors() -> bool {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= DESCRIPTORS) {
         return true;
