@@ -224,6 +224,12 @@ impl Conn {
         listen::is_broken(&self.socket)
     }
 
+    /// Comes when it is broken, so that a service that goes on after [`Event::Closed`] learns who has left with the first
+    /// thing that it sends, and not with the second. Costs a descriptor; where there is none it never comes.
+    pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        listen::broken(&self.socket)
+    }
+
     /// Says that nothing more will be sent, after what is queued.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;

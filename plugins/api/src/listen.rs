@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
@@ -89,6 +90,24 @@ pub fn has_input(socket: &Socket) -> bool {
 /// Whether the connection has failed: it was reset, or the peer no longer answers.
 pub fn is_broken(socket: &Socket) -> bool {
     answers(socket, PollFlags::empty()).contains(PollFlags::ERR)
+}
+
+/// Comes when the connection has failed. A descriptor of its own tells it, since a socket whose peer has closed its
+/// sending side is ready for reading at all times; without one it never comes.
+pub fn broken(socket: &Socket) -> impl Future<Output = ()> + Send + use<> {
+    let watch = || {
+        let watch = epoll::create(CreateFlags::CLOEXEC)?;
+        // Asked for nothing, it tells of failures.
+        epoll::add(&watch, socket, EventData::new_u64(0), EventFlags::empty())?;
+        async_io::Async::new(watch)
+    };
+    let watch = watch();
+    async move {
+        match watch {
+            Ok(watch) => drop(watch.readable().await),
+            Err(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// What is true of it now of what was asked; failures are told of in any case.
