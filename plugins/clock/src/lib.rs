@@ -81,4 +81,8 @@ impl Service for Clock {
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {
         self.talk(conn).boxed()
     }
+
+    fn turned_away(&self, why: &str) -> Vec<u8> {
+        format!("{why}.\n").into_bytes()
+    }
 }
