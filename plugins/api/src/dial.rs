@@ -15,7 +15,8 @@ impl Conn {
     /// which address. Within `limits` it is like an accepted connection; nobody has to log in.
     pub async fn dial(to: &str, limits: Limits, shutdown: Shutdown) -> io::Result<Conn> {
         let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{to} has no address"));
-        for address in rt::resolve(to).await? {
+        let addresses = rt::resolve(to).await.map_err(|e| io::Error::new(e.kind(), format!("{to}: {}", words(&e))))?;
+        for address in addresses {
             match rt::timeout(PATIENCE, Socket::connect(address)).await {
                 Ok(socket) => return Conn::dialled(socket, address, limits, shutdown),
                 Err(e) => failure = io::Error::new(e.kind(), format!("{address}: {}", words(&e))),
@@ -36,11 +37,32 @@ impl Conn {
 }
 
 /// An error as people say it, without the number of the system's.
-fn words(error: &io::Error) -> String {
+pub fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_string(),
         io::ErrorKind::TimedOut => "no answer".to_string(),
         io::ErrorKind::ConnectionReset => "connection reset".to_string(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            // What the standard library puts before the resolver's own words, which say as much.
+            text.trim_start_matches("failed to lookup address information: ").to_lowercase()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_in_plain_words() {
+        let unreachable = io::Error::from_raw_os_error(rustix::io::Errno::HOSTUNREACH.raw_os_error());
+        assert_eq!(words(&unreachable), "no route to host");
+        assert_eq!(words(&io::ErrorKind::ConnectionRefused.into()), "connection refused");
+        let (_trigger, shutdown) = Shutdown::new();
+        let dialled = rt::block_on(Conn::dial("host.invalid:80", Limits::default(), shutdown));
+        let error = dialled.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.starts_with("host.invalid:80: ") && !error.contains("failed to lookup"), "{error}");
     }
 }

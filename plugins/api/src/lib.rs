@@ -25,6 +25,7 @@ mod telnet;
 mod time;
 
 pub use conn::{Conn, Event, Origin};
+pub use dial::words;
 pub use inbox::is_http;
 pub use limits::Limits;
 pub use plugin::{Make, Plugin, Role, Run, parse_time};
