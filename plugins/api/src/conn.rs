@@ -233,7 +233,11 @@ impl Conn {
     /// Says that nothing more will be sent, after what is queued.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;
-        self.socket.get_ref().shutdown(std::net::Shutdown::Write)
+        match self.socket.get_ref().shutdown(std::net::Shutdown::Write) {
+            // It has left already, and was owed nothing.
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
     }
 
     /// Gives the socket up to who has a road of its own for the bytes. What was received or queued and has not gone its

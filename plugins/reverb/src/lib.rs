@@ -81,7 +81,14 @@ impl Reverb {
                 // A peer that shouts and does not listen would hold its place for ever.
                 Event::Idle if !conn.outbox().is_empty() => return Err(io::ErrorKind::TimedOut.into()),
                 Event::Idle => leaving |= owed.is_empty(),
-                Event::Closed | Event::Shutdown => leaving = true,
+                Event::Shutdown => leaving = true,
+                Event::Closed => {
+                    leaving = true;
+                    // A last shout needs no line end.
+                    if let Event::Bytes(shout) = conn.next_bytes().await? {
+                        owed.add(self.time.elapsed(), &shout);
+                    }
+                }
                 Event::LoginTimeout => {}
             }
         }
