@@ -4,7 +4,7 @@
 pub mod client;
 mod disk;
 pub mod play;
-mod script;
+pub mod script;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,16 +24,14 @@ const AT_ONCE: usize = 4;
 
 #[test]
 fn transcripts() {
-    let only = std::env::var("GFTP_TRANSCRIPT").ok();
-    let files = files().into_iter().filter(|path| only.as_ref().is_none_or(|only| name(path).contains(only.as_str())));
-    let cases: Vec<_> = files
+    let cases: Vec<_> = chosen("ftp")
+        .into_iter()
         .flat_map(|path| {
             let script = script::parse(&text(&path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             let families = script.families.clone();
             families.into_iter().map(move |family| (path.clone(), family))
         })
         .collect();
-    assert!(!cases.is_empty(), "no transcript to play");
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -86,7 +84,7 @@ fn every_verb_of_help_is_in_a_transcript() {
     let server = Server::told(&["--anonymous", "read"]);
     let mut control = Control::greeted(server.address()).unwrap();
     let names = verbs(&mut control);
-    let said: BTreeSet<String> = files().iter().flat_map(|path| said(&text(path))).collect();
+    let said: BTreeSet<String> = files("ftp").iter().flat_map(|path| said(&text(path))).collect();
     let missing: Vec<_> = names.difference(&said).collect();
     assert!(missing.is_empty(), "no transcript says {missing:?}");
 }
@@ -142,7 +140,7 @@ fn every_step_is_explained() {
     let readme = text(&folder().join("README.md"));
     let missing: Vec<_> = play::WORDS.iter().filter(|word| !readme.contains(&format!("| `{word}"))).collect();
     assert!(missing.is_empty(), "fixtures/transcripts/README.md does not explain {missing:?}");
-    for path in files() {
+    for path in files("ftp") {
         for step in script::parse(&text(&path)).unwrap().steps {
             assert!(
                 play::WORDS.contains(&step.word.as_str()),
@@ -165,18 +163,32 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts")
 }
 
-fn files() -> Vec<PathBuf> {
+/// The transcripts whose names end so, or those of them that GFTP_TRANSCRIPT names a part of.
+pub fn chosen(extension: &str) -> Vec<PathBuf> {
+    let only = std::env::var("GFTP_TRANSCRIPT").unwrap_or_default();
+    let of_name = |extension: &str| {
+        let files = files(extension).into_iter();
+        files.filter(|path| name(path).contains(&only)).collect::<Vec<_>>()
+    };
+    assert!(["ftp", "service"].iter().any(|kind| !of_name(kind).is_empty()), "no transcript to play");
+    of_name(extension)
+}
+
+/// The transcripts whose names end so.
+fn files(extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder()).expect("fixtures/transcripts is there");
     let paths = entries.map(|entry| entry.expect("it can be listed").path());
-    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "ftp")).collect();
+    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|its| its == extension)).collect();
     files.sort();
     files
 }
 
-fn text(path: &Path) -> String {
+/// The text of a file.
+pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-fn name(path: &Path) -> String {
+/// The name of a file.
+pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

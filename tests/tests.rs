@@ -48,6 +48,9 @@ mod policy;
 /// Bugs that were ours: one test each, named after what went wrong.
 mod regressions;
 
+/// Dialogues of other services than FTP as data, played against each in this process, with its clock set by hand.
+mod services;
+
 /// Text in both directions, against a conversion that is not ours.
 mod text;
 

@@ -23,7 +23,6 @@ enum By {
 }
 
 struct Hands {
-    start: SystemTime,
     state: Mutex<State>,
     /// The time was moved.
     moved: Event,
@@ -31,8 +30,9 @@ struct Hands {
     changed: Event,
 }
 
-#[derive(Default)]
 struct State {
+    /// What the clock showed when nothing had elapsed.
+    start: SystemTime,
     elapsed: Duration,
     /// Until when those wait who do, by the number that each was given.
     waiting: BTreeMap<u64, Duration>,
@@ -50,7 +50,8 @@ impl Time {
 
     /// A clock that stands at `start` and moves only by its [`Hand`]: for tests.
     pub fn by_hand(start: SystemTime) -> (Time, Hand) {
-        let hands = Arc::new(Hands { start, state: Mutex::default(), moved: Event::new(), changed: Event::new() });
+        let state = State { start, elapsed: Duration::ZERO, waiting: BTreeMap::new(), next: 0 };
+        let hands = Arc::new(Hands { state: Mutex::new(state), moved: Event::new(), changed: Event::new() });
         (Time { by: By::Hand(Arc::clone(&hands)) }, Hand(hands))
     }
 
@@ -58,7 +59,10 @@ impl Time {
     pub fn now(&self) -> SystemTime {
         match &self.by {
             By::Machine { .. } => SystemTime::now(),
-            By::Hand(hands) => hands.start + hands.state().elapsed,
+            By::Hand(hands) => {
+                let state = hands.state();
+                state.start + state.elapsed
+            }
         }
     }
 
@@ -92,6 +96,13 @@ impl Hand {
     pub fn advance(&self, by: Duration) {
         self.0.state().elapsed += by;
         self.0.moved.notify(usize::MAX);
+    }
+
+    /// Sets the time of day, as somebody may. Nothing has elapsed by that, and nobody is woken.
+    pub fn set(&self, now: SystemTime) {
+        let mut state = self.0.state();
+        // What cannot be counted from is left as it is.
+        state.start = now.checked_sub(state.elapsed).unwrap_or(state.start);
     }
 
     /// Waits until so many wait for a time that has not come: what they do before they wait is done then.
@@ -178,6 +189,8 @@ mod tests {
             hand.advance(minute);
             assert_eq!(sleeps.await, second + minute);
             hand.until_waiting(0).await;
+            hand.set(SystemTime::UNIX_EPOCH);
+            assert_eq!((time.now(), time.elapsed()), (SystemTime::UNIX_EPOCH, second + minute));
         });
     }
 }
