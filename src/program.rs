@@ -16,17 +16,9 @@ pub fn bundled() -> Vec<Plugin> {
     vec![gftp_clock::plugin(), gftp_reverb::plugin(), gftp_netcat::plugin()]
 }
 
-/// A program as a plugin.
-fn program(_path: &std::path::Path) -> Plugin {
-    #[derive(clap::Args)]
-    struct None {}
-    let make = |_: None| Err::<gftp_reverb::Reverb, _>("programs cannot be served yet".to_string());
-    Plugin::service("program", "A program", make)
-}
-
 /// Does what the command line says, with these plugins; the whole of a `main`.
 pub fn main_with(plugins: impl IntoIterator<Item = Plugin>) -> ExitCode {
-    match cli::read(plugins.into_iter().collect(), program).and_then(carry_out) {
+    match cli::read(plugins.into_iter().collect(), gftp_program::plugin).and_then(carry_out) {
         Ok(code) => code,
         Err(Mistake(line)) => {
             eprintln!("gftp: {line}");

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Command};
 use gftp_clock::Clock;
 use gftp_plugin::{Service, Time};
+use gftp_reverb::Reverb;
 
 use crate::dialogue::client::{Outcome, PATIENCE};
 use crate::dialogue::{chosen, name, text};
@@ -22,6 +23,7 @@ fn service(script: &Script, time: Time) -> Outcome<Arc<dyn Service>> {
     let options = &script.options;
     Ok(match script.service.as_str() {
         "clock" => Arc::new(Clock::new(read(options)?, time)?),
+        "reverb" => Arc::new(Reverb::new(read(options)?, time)),
         other => return Err(format!("there is no service {other} in tests/services.rs")),
     })
 }
