@@ -13,7 +13,7 @@ const MISTAKE: u8 = 2;
 
 /// The plugins that gftp is made with: the one list of them.
 pub fn bundled() -> Vec<Plugin> {
-    vec![gftp_clock::plugin(), gftp_reverb::plugin(), gftp_netcat::plugin()]
+    vec![gftp_clock::plugin(), gftp_reverb::plugin(), gftp_netcat::plugin(), gftp_clockwall::plugin()]
 }
 
 /// Does what the command line says, with these plugins; the whole of a `main`.
