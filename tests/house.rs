@@ -286,7 +286,7 @@ fn nothing_is_unwrapped() {
 #[test]
 fn files_are_introduced_and_short() {
     let mut faults = Vec::new();
-    for source in sources(&["src", "plugins", "tests", "benches"]) {
+    for source in sources(&["src", "plugins", "tests", "benches", "examples"]) {
         if !source.text.starts_with("//!") {
             faults.push(format!("{} does not say what it owns", source.path));
         }
