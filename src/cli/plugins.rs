@@ -26,7 +26,11 @@ pub struct ServiceOrder {
 }
 
 /// The plugins that there are.
-pub(super) struct Plugins(Vec<Plugin>);
+pub(super) struct Plugins {
+    all: Vec<Plugin>,
+    /// Makes one of a program's path.
+    program: fn(&Path) -> Plugin,
+}
 
 /// Whether a plugin's name is the path of a program.
 pub(super) fn is_path(name: &OsStr) -> bool {
@@ -44,11 +48,11 @@ impl Plugins {
                 plugins.push(program(Path::new(&path)));
             }
         }
-        Plugins(plugins)
+        Plugins { all: plugins, program }
     }
 
     fn find(&self, name: &OsStr) -> Option<&Plugin> {
-        self.0.iter().find(|plugin| name == plugin.name())
+        self.all.iter().find(|plugin| name == plugin.name())
     }
 
     /// The plugin of this name, which must be one that can stand beside FTP.
@@ -59,7 +63,7 @@ impl Plugins {
                 format!("--plugin {shown}: it is a client and serves nobody; it runs alone (see gftp {shown} --help)")
             }),
             None => {
-                let services = self.0.iter().filter(|plugin| plugin.serving().is_some()).map(Plugin::name);
+                let services = self.all.iter().filter(|plugin| plugin.serving().is_some()).map(Plugin::name);
                 let names = services.collect::<Vec<_>>().join(", ");
                 Err(format!(
                     "--plugin {shown}: there is no such plugin; there are {names}, and any program as ./PROGRAM"
@@ -72,7 +76,10 @@ impl Plugins {
     pub(super) fn group(&self, name: &OsStr) -> Result<Command, String> {
         let (plugin, _) = self.service(name)?;
         let command = TypedRoom::augment_args(TypedDoor::augment_args(plugin.command()));
-        Ok(command.about(plugin.about().to_string()).long_about(None))
+        let mut command = command.about(plugin.about().to_string()).long_about(None);
+        // Only then does it know --help as its own.
+        command.build();
+        Ok(command)
     }
 
     /// Understands the words of a group. What it does not know may be a mistyped option of `serve`.
@@ -103,7 +110,7 @@ impl Plugins {
             plugin.serving().is_some()
                 && plugin.command().get_arguments().any(|arg| arg.get_long().is_some() && arg.get_long() == long)
         };
-        match self.0.iter().find(knows) {
+        match self.all.iter().find(knows) {
             Some(plugin) if command == "serve" && error.kind() == ErrorKind::UnknownArgument => {
                 let name = plugin.name();
                 Stop::from(format!("{word} is for the plugin {name}: write it behind --plugin {name}"))
@@ -114,7 +121,7 @@ impl Plugins {
 
     /// The commands of the plugins, each to run alone.
     pub(super) fn commands(&self) -> impl Iterator<Item = Command> {
-        self.0.iter().map(|plugin| match plugin.role() {
+        self.all.iter().map(|plugin| match plugin.role() {
             // The text comes last: a comment on the type of added options would replace it.
             Role::Service(_) => {
                 let command = TypedProcess::augment_args(TypedDoor::augment_args(plugin.command()));
@@ -136,7 +143,7 @@ impl Plugins {
     /// The plugins with their options, for people.
     pub(super) fn list(&self) -> String {
         let mut text = String::new();
-        for plugin in &self.0 {
+        for plugin in self.all.iter().chain([&(self.program)(Path::new("./PROGRAM"))]) {
             let name = plugin.name();
             let how = match plugin.serving() {
                 Some(Serving { port: Some(port), .. }) => {
@@ -149,8 +156,7 @@ impl Plugins {
             let options = options.clone().render_help().to_string();
             text += &format!("{name}: {}\n  {how}\n{}\n\n", plugin.about(), options.trim_end());
         }
-        text + "Every service has --port, --listen, --max-sessions and --max-per-ip as well.\nAny program can be one, \
-                with each connection on its stdin and stdout: --plugin ./PROGRAM --port PORT\n"
+        text + "Every service has --port, --listen, --max-sessions and --max-per-ip as well.\n"
     }
 }
 
