@@ -153,7 +153,7 @@ fn a_plugin_listens_where_ftp_listens() {
 }
 
 /// A service that runs alone, and no FTP anywhere.
-fn alone(words: &[&str]) -> Server {
+pub fn alone(words: &[&str]) -> Server {
     let mut command = Command::new(program());
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Server::run(command, Place::new())

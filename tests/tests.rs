@@ -45,6 +45,9 @@ mod plugins;
 /// What each verb needs and no other right will do.
 mod policy;
 
+/// Programs as plugins: one for each connection.
+mod programs;
+
 /// Bugs that were ours: one test each, named after what went wrong.
 mod regressions;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::error::{ContextKind, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 use gftp_plugin::{Plugin, Role, Service, Serving};
 
@@ -190,10 +191,12 @@ impl Typed<'_> {
 fn serve_alone(name: &str, serving: &Serving, typed: &ArgMatches) -> Result<Order, Stop> {
     let door: TypedDoor = read(typed, name)?;
     let process: TypedProcess = read(typed, name)?;
+    // The server's own default is for sessions that cost little.
+    let usual = serving.sessions.filter(|_| typed.value_source("max_sessions") != Some(ValueSource::CommandLine));
     let order = ServiceOrder {
         addresses: addresses(&door.listen, port(door.port, serving, &format!("gftp {name}"))?),
         service: (serving.make)(typed).map_err(|e| format!("{name}: {e}"))?,
-        places: None,
+        places: usual.map(|total| Places { total, per_address: usize::MAX }),
     };
     Ok(Order::Serve(Box::new(Serve { ftp: None, services: vec![order], process: process.resolve(None) })))
 }

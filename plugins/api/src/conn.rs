@@ -218,14 +218,10 @@ impl Conn {
         self.ended || listen::peer_has_closed(&self.socket)
     }
 
-    /// Whether the connection is broken: reset by the peer, or the peer out of reach. For who neither reads nor sends, and
-    /// would not learn of it otherwise. A peer that has closed in order has broken nothing.
-    pub fn is_broken(&self) -> bool {
-        listen::is_broken(&self.socket)
-    }
-
-    /// Comes when it is broken, so that a service that goes on after [`Event::Closed`] learns who has left with the first
-    /// thing that it sends, and not with the second. Costs a descriptor; where there is none it never comes.
+    /// Comes when it is broken: reset by the peer, or the peer out of reach; one that has closed in order has broken nothing.
+    /// For who reads nothing for a while and would not learn of it otherwise, and for a service that goes on after
+    /// [`Event::Closed`], so that it learns who has left with the first thing that it sends, and not with the second.
+    /// Costs a descriptor; where there is none it never comes.
     pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
         listen::broken(&self.socket)
     }

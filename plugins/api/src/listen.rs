@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -87,13 +88,8 @@ pub fn has_input(socket: &Socket) -> bool {
     !answers(socket, PollFlags::IN).is_empty()
 }
 
-/// Whether the connection has failed: it was reset, or the peer no longer answers.
-pub fn is_broken(socket: &Socket) -> bool {
-    answers(socket, PollFlags::empty()).contains(PollFlags::ERR)
-}
-
-/// Comes when the connection has failed. A descriptor of its own tells it, since a socket whose peer has closed its
-/// sending side is ready for reading at all times; without one it never comes.
+/// Comes when the connection has failed: it was reset, or the peer no longer answers. A descriptor of its own tells it,
+/// since a socket whose peer has closed its sending side is ready for reading at all times; without one it never comes.
 pub fn broken(socket: &Socket) -> impl Future<Output = ()> + Send + use<> {
     let watch = || {
         let watch = epoll::create(CreateFlags::CLOEXEC)?;
@@ -103,11 +99,23 @@ pub fn broken(socket: &Socket) -> impl Future<Output = ()> + Send + use<> {
     };
     let watch = watch();
     async move {
-        match watch {
-            Ok(watch) => drop(watch.readable().await),
-            Err(_) => std::future::pending().await,
+        if let Ok(watch) = watch
+            && watch.readable().await.is_ok()
+            && has_failed(&watch)
+        {
+            return;
         }
+        // Closed by both sides in order, which is told of in the same way, or not to be watched.
+        std::future::pending().await
     }
+}
+
+/// Whether what such a set tells of is a failure.
+fn has_failed(watch: &impl AsFd) -> bool {
+    let mut told = Vec::with_capacity(1);
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    epoll::wait(watch, rustix::buffer::spare_capacity(&mut told), Some(&now)).is_ok()
+        && told.iter().any(|event| { event.flags }.contains(EventFlags::ERR))
 }
 
 /// What is true of it now of what was asked; failures are told of in any case.

@@ -58,8 +58,9 @@ use stderr::Quota;
 /// Sessions at once where nobody says otherwise. Each is a process: a hundred of an interpreter take a gigabyte, and at
 /// three pipes each stay well below the 1,024 that the kernel gives one user at full size.
 pub const USUAL_SESSIONS: usize = 100;
-/// Descriptors that one session takes: its connection, three pipes, and one that tells of the process's end.
-pub const DESCRIPTORS_EACH: usize = 5;
+/// Descriptors that one session takes: its connection and what tells of its end, three pipes, and what tells of the
+/// process's end.
+pub const DESCRIPTORS_EACH: usize = 6;
 
 /// What the password of `--user` comes in: no business of a program that strangers talk to.
 const SECRET: &str = "GFTP_PASSWORD";
@@ -93,7 +94,7 @@ pub struct Program {
 pub fn plugin(path: &Path) -> Plugin {
     let (name, path) = (path.display().to_string(), path.to_path_buf());
     let about = format!("Run {name} for each connection, with the connection on its standard input and output");
-    Plugin::service(name, about, move |options| Program::new(&path, options))
+    Plugin::service(name, about, move |options| Program::new(&path, options)).with_sessions(USUAL_SESSIONS)
 }
 
 impl Program {
@@ -102,23 +103,20 @@ impl Program {
     pub fn new(path: &Path, options: Options) -> Result<Program, String> {
         let shown = path.display();
         let kind = path.metadata().map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => {
-                format!("--plugin {shown}: there is no such program; give its path, as ./my-service.py")
-            }
-            _ => format!("--plugin {shown}: {e}; give the path of a program that this user may run"),
+            io::ErrorKind::NotFound => "there is no such program; give its path, as ./my-service.py".to_string(),
+            _ => format!("{e}; give the path of a program that this user may run"),
         })?;
         if kind.is_dir() {
-            return Err(format!("--plugin {shown}: that is a folder; give a program in it"));
+            return Err("that is a folder; give a program in it".to_string());
         }
         if !kind.is_file() {
-            return Err(format!("--plugin {shown}: that is no file; give a program"));
+            return Err("that is no file; give a program".to_string());
         }
-        access(path, Access::EXEC_OK)
-            .map_err(|_| format!("--plugin {shown}: this user may not run it: chmod +x {shown}"))?;
+        access(path, Access::EXEC_OK).map_err(|_| format!("this user may not run it: chmod +x {shown}"))?;
         pidfd_open(getpid(), PidfdFlags::empty())
-            .map_err(|e| format!("--plugin {shown}: programs cannot be watched here ({e}): that takes Linux 5.3"))?;
+            .map_err(|e| format!("programs cannot be watched here ({e}): that takes Linux 5.3"))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let path = std::path::absolute(path).map_err(|e| format!("--plugin {shown}: {e}; give its full path"))?;
+        let path = std::path::absolute(path).map_err(|e| format!("{e}; give its full path"))?;
         Ok(Program { path, name, options, quota: Mutex::new(Quota::of_service()) })
     }
 
@@ -202,20 +200,21 @@ mod tests {
         assert_eq!(plugin.name(), "/bin/sh");
         let typed = plugin.command().try_get_matches_from(["sh", "--arg", "-c"]).expect("its options");
         assert_eq!(Options::from_arg_matches(&typed).expect("options").args, ["-c"]);
-        let gftp_plugin::Role::Service { make, .. } = plugin.role() else { panic!("a service") };
-        assert_eq!(make(&typed).expect("sh may be run").name(), "sh");
+        let serving = plugin.serving().expect("it is a service");
+        assert_eq!((serving.make)(&typed).expect("sh may be run").name(), "sh");
+        assert_eq!((serving.port, serving.sessions), (None, Some(USUAL_SESSIONS)));
     }
 
     #[test]
     fn what_cannot_be_run_is_refused_with_advice() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        assert!(refusal(&at("none")).ends_with("there is no such program; give its path, as ./my-service.py"));
-        assert!(refusal(folder.path()).ends_with("that is a folder; give a program in it"));
+        assert!(refusal(&at("none")).eq("there is no such program; give its path, as ./my-service.py"));
+        assert!(refusal(folder.path()).eq("that is a folder; give a program in it"));
         std::fs::write(at("plain"), "#!/bin/sh\n").expect("a file");
         assert!(refusal(&at("plain")).ends_with(&format!("may not run it: chmod +x {}", at("plain").display())));
         assert!(refusal(&at("plain/x")).contains("give the path of a program"), "{}", refusal(&at("plain/x")));
-        assert!(refusal(Path::new("/dev/null")).ends_with("that is no file; give a program"));
+        assert!(refusal(Path::new("/dev/null")).eq("that is no file; give a program"));
         assert!(Program::new(Path::new("/bin/sh"), options(&[])).is_ok());
     }
 

@@ -26,8 +26,6 @@ const PIECE: usize = 32 * 1024;
 const STDERR_PIECE: usize = 4096;
 /// Pieces in a row, without having had to wait for one, after which other tasks get their turn.
 const MOST_AT_ONCE: u32 = 32;
-/// How often we look whether a client is still there while nothing is read from it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long what a program has left behind (a filter that it put before its output, say) may go on writing.
 const AFTERMATH: Duration = Duration::from_secs(1);
 /// How long a client may go on after the last byte for it: closing with something unread would reset the connection, and
@@ -54,8 +52,8 @@ pub(crate) struct Pump<'a> {
     reaped: bool,
     /// When something moved last.
     moved: Instant,
-    /// When we last looked whether the client is still there.
-    looked: Instant,
+    /// Comes when the client is gone: while nothing is read from it, nothing else would tell.
+    broken: BoxFuture<'static, ()>,
     /// The server drains, and the program knows it.
     drained: Option<Drained>,
     /// Set to the earliest of our deadlines or before.
@@ -80,7 +78,7 @@ impl<'a> Pump<'a> {
     ) -> Self {
         // What counts as idle is decided here, where both directions are seen.
         conn.set_busy(true);
-        let now = Instant::now();
+        let (now, broken) = (Instant::now(), conn.broken().boxed());
         Pump {
             conn,
             process,
@@ -94,7 +92,7 @@ impl<'a> Pump<'a> {
             exited: None,
             reaped: false,
             moved: now,
-            looked: now,
+            broken,
             drained: None,
             timer: None,
         }
@@ -274,17 +272,13 @@ impl<'a> Pump<'a> {
         self.reaped && self.finished.is_some()
     }
 
-    /// What is due by now: an end, a kill, or a look. The task is woken when more is.
+    /// What is due by now: an end, or a kill. The task is woken when more is.
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_drain(cx);
-        let now = Instant::now();
-        if now >= self.looked + LOOK_EVERY {
-            self.looked = now;
-            if !self.listens() && self.conn.is_broken() {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
+        if self.broken.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        if !self.is_done() && now >= self.moved + self.options.idle {
+        if !self.is_done() && Instant::now() >= self.moved + self.options.idle {
             journal::idle(&self.subject, self.options.idle);
             return Poll::Ready(Ok(()));
         }
@@ -303,20 +297,18 @@ impl<'a> Pump<'a> {
     }
 
     /// The next moment at which something is due.
-    fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Option<Instant> {
         let idle = (!self.is_done()).then(|| self.moved + self.options.idle);
-        let look = (!self.listens()).then(|| self.looked + LOOK_EVERY);
         let kill =
             self.drained.as_ref().filter(|drained| !drained.killed && !self.reaped).map(|drained| drained.kill_at);
         let aftermath = self.exited.filter(|_| !self.reaped).map(|exited| exited + AFTERMATH);
         let linger = self.finished.filter(|_| self.reaped).map(|finished| finished + LINGER);
-        let all = [idle, look, kill, aftermath, linger];
-        all.into_iter().flatten().min().unwrap_or(self.looked + LOOK_EVERY)
+        [idle, kill, aftermath, linger].into_iter().flatten().min()
     }
 
     /// It is not moved with every byte, only when it would be late or has gone off too early.
     fn set_timer(&mut self, cx: &mut Context<'_>) {
-        let deadline = self.deadline();
+        let Some(deadline) = self.deadline() else { return };
         let (timer, set_to) = self.timer.get_or_insert_with(|| (Timer::at(deadline), deadline));
         if *set_to > deadline {
             timer.set_at(deadline);

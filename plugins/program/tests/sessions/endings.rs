@@ -209,6 +209,19 @@ fn a_filter_before_the_output_is_heard_out() {
     assert_eq!(server.answer(b"text\n"), b"filtered text\n");
 }
 
+/// Client and program have closed in order, and nobody is in a hurry.
+#[test]
+fn what_is_done_after_the_answer_is_not_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("done");
+    let server = Server::sh(&format!("echo answer; exec >&- <&- 2>&-; sleep 0.3; echo done > {}", file.display()));
+    let mut client = server.connect();
+    assert_eq!(read_all(&mut client), b"answer\n");
+    drop(client);
+    server.ended().expect("in order");
+    assert_eq!(std::fs::read(&file).expect("it was written"), b"done\n");
+}
+
 /// Who has made a session of its own is nobody's any more; the connection does not wait for it.
 #[test]
 fn who_has_left_the_group_holds_nothing_up() {

@@ -20,8 +20,9 @@ use socket2::SockRef;
 
 /// Generous, because two cores may be shared with a whole build.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// What sockets of a [`Server::narrow`] hold: so little that a test fills them soon.
-const NARROW: usize = 16 * 1024;
+/// What sockets of a [`Server::narrow`] hold: little, so that a test fills them soon, and more than a segment of loopback's,
+/// or they crawl.
+const NARROW: usize = 128 * 1024;
 
 /// A program that is served.
 pub struct Server {
@@ -175,6 +176,15 @@ impl Server {
         let numbers = self.sessions.lock().expect("no holder panics").numbers.clone();
         let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().filter(|line| numbers.contains(&line.session)).cloned().collect()
+    }
+}
+
+/// No program outlives its test.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.drop_sessions();
+        }
     }
 }
 
