@@ -39,6 +39,9 @@ mod measuring;
 /// A server in a network of its own, where addresses are not loopback's.
 mod network;
 
+/// The two clients among the plugins, as programs: in pipes, and in a real terminal.
+mod plugin_clients;
+
 /// Plugins beside FTP and alone: how they are asked for, and what they share.
 mod plugins;
 

@@ -59,6 +59,7 @@ impl Clock {
                 Ok(Event::Idle) if well_since.is_some() => return Ok(format!("{address} has fallen silent")),
                 Ok(Event::Idle) => return Ok(no_answer(address)),
                 Ok(_) => return Ok(format!("closed by {address}")),
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(format!("reset by {address}")),
                 Err(e) => return Ok(format!("{address}: {}", words(&e))),
             };
             if !allowance.takes(Instant::now()) {
@@ -80,7 +81,7 @@ impl Clock {
         match error.kind() {
             io::ErrorKind::TimedOut => no_answer(address),
             // The address that was dialled last says less than what was typed, of which it is one.
-            io::ErrorKind::ConnectionRefused => format!("{address}: connection refused"),
+            io::ErrorKind::ConnectionRefused => format!("refused by {address}"),
             _ => words(error),
         }
     }
