@@ -41,7 +41,7 @@ fn transcripts_of_services() {
     for path in chosen("service") {
         let script = script::parse(&text(&path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for family in &script.families {
-            if let Err((line, e)) = Play::begin(&script, *family, PATIENCE).and_then(|play| play.to_end(&script)) {
+            if let Err((line, e)) = Play::begin(&script, *family, PATIENCE).and_then(|play| play.play_out(&script)) {
                 failures.push(format!("{}:{line}: ({family:?}) {e}", name(&path)));
             }
         }
@@ -65,7 +65,7 @@ fn what_a_service_does_not_do_fails_the_transcript() {
     let play = |steps: &str, patience| {
         let text = format!("service clock --tz UTC\nat 2026-11-25T00:00:00Z\n{GOOD}{steps}");
         let script = script::parse(&text).expect("it can be read");
-        Play::begin(&script, script.families[0], patience).and_then(|play| play.to_end(&script))
+        Play::begin(&script, script.families[0], patience).and_then(|play| play.play_out(&script))
     };
     assert_eq!(play("the clock moves 1s\na receives \"00:00:01\\n\"\n", PATIENCE), Ok(()));
     for (wrong, line, why) in [

@@ -76,7 +76,7 @@ impl Play {
 
     /// Does all steps, and then drains: whoever is still there is let go, and has been sent nothing that no step has
     /// named.
-    pub fn to_end(mut self, script: &Script) -> Result<(), (usize, String)> {
+    pub fn play_out(mut self, script: &Script) -> Result<(), (usize, String)> {
         script.steps.iter().try_for_each(|(number, line)| self.step(line).map_err(|e| (*number, e)))?;
         self.end().map_err(|e| (0, format!("at the end: {e}")))
     }
