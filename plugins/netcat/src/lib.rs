@@ -1,6 +1,6 @@
 //! `gftp netcat`: standard input goes to a connection, and what comes from it to standard output, both at once.
 //!
-//! Owns when that is over and what is said about it; [`carry`] owns how bytes move. Refuses to know what they mean.
+//! Owns when that is over and what is said about it; `carry.rs` owns how bytes move. Refuses to know what they mean.
 
 mod carry;
 
