@@ -188,6 +188,7 @@ impl Door {
         if !service.logs_in() {
             conn.settled();
         }
+        service.arrived(&origin);
         rt::spawn(async move {
             let _ticket = ticket;
             let began = Instant::now();

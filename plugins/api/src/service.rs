@@ -4,7 +4,7 @@ use std::io;
 
 use futures::future::BoxFuture;
 
-use crate::Conn;
+use crate::{Conn, Origin};
 
 /// A protocol that can be served: FTP, a clock, anything that talks over one connection.
 pub trait Service: Send + Sync + 'static {
@@ -14,6 +14,13 @@ pub trait Service: Send + Sync + 'static {
     /// Talks to one connection until it leaves. An error means that the peer is gone; it is logged once, by the host.
     /// Dropping the connection closes it.
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>>;
+
+    /// A connection was accepted, and will be served. Said in the order of accepting, which the calls of
+    /// [`Service::serve`] need not have, since each is a task of its own: for services that keep an order. Nothing here
+    /// may wait.
+    fn arrived(&self, origin: &Origin) {
+        let _ = origin;
+    }
 
     /// Whether a peer has to show who it is within [`Limits::login`](crate::Limits::login); then the service calls
     /// [`Conn::settled`] once it has. By default nobody has to.

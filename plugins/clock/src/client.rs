@@ -55,7 +55,9 @@ impl Client {
             Either::Right((turn, _)) => Ok(turn),
         };
         match first {
-            Ok(turn) => Ok(Some((self, turn))),
+            // The turn may come because the server ends whose turn it was; it then ends this one as well, without a word.
+            Ok(turn) if self.conn.shutdown().draining().now_or_never().is_none() => Ok(Some((self, turn))),
+            Ok(_) => self.end(End::Ours).await.map(|()| None),
             Err(end) => self.end(end).await.map(|()| None),
         }
     }

@@ -145,6 +145,29 @@ fn split(now: SystemTime) -> (i64, Duration) {
 mod tests {
     use super::*;
 
+    /// A timer that goes off early, and whoever looks in between, finds the second that is shown already.
+    #[test]
+    fn no_second_is_shown_twice() {
+        let (time, hand) = Time::by_hand(SystemTime::UNIX_EPOCH + Duration::from_millis(500));
+        let format = "%H:%M:%S".parse().expect("it is one");
+        let zone = Zone::of_environment(Some("UTC".as_ref())).expect("it is one");
+        let face = Arc::new(Face::new(time, zone, format));
+        assert_eq!(face.next_second(), None, "nobody watches");
+        let mut watcher = face.watch();
+        assert_eq!(watcher.look().0.as_deref(), Some(&b"00:00:00\n"[..]));
+        hand.advance(Duration::from_millis(499));
+        assert_eq!(face.next_second(), Some(Duration::from_millis(500)));
+        assert!(watcher.look().0.is_none());
+        hand.advance(Duration::from_millis(1));
+        assert_eq!(face.next_second(), Some(Duration::from_millis(1500)));
+        assert_eq!(watcher.look().0.as_deref(), Some(&b"00:00:01\n"[..]));
+        assert_eq!(face.watch().look().0.as_deref(), Some(&b"00:00:01\n"[..]));
+        assert!(watcher.look().0.is_none());
+        hand.set(SystemTime::UNIX_EPOCH);
+        face.next_second();
+        assert_eq!(watcher.look().0.as_deref(), Some(&b"00:00:00\n"[..]), "the clock was set back");
+    }
+
     #[test]
     fn seconds_begin_where_they_begin() {
         let (epoch, ms) = (SystemTime::UNIX_EPOCH, Duration::from_millis);

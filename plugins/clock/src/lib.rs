@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures::future::{BoxFuture, FutureExt};
-use gftp_plugin::{Conn, Plugin, Service, Time};
+use gftp_plugin::{Conn, Origin, Plugin, Service, Time};
 
 use client::Client;
 use face::Face;
@@ -76,6 +76,12 @@ impl Clock {
 impl Service for Clock {
     fn name(&self) -> &str {
         "clock"
+    }
+
+    fn arrived(&self, origin: &Origin) {
+        if let Some(turns) = &self.turns {
+            turns.enter(origin.id);
+        }
     }
 
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {

@@ -32,11 +32,14 @@ struct Place<'a> {
 }
 
 impl Turns {
-    /// Waits for the turn of this number. Dropping the future gives up the place.
+    /// Somebody has come, and will wait for a turn.
+    pub(crate) fn enter(&self, number: u64) -> Arc<Event> {
+        Arc::clone(self.queue().waiting.entry(number).or_default())
+    }
+
+    /// Waits for the turn of this number, which may have entered before. Dropping the future gives up the place.
     pub(crate) async fn turn(&self, number: u64) -> Turn<'_> {
-        let called = Arc::new(Event::new());
-        self.queue().waiting.insert(number, Arc::clone(&called));
-        let place = Place { turns: self, number, called };
+        let place = Place { turns: self, number, called: self.enter(number) };
         loop {
             let called = place.called.listen();
             if let Some(turn) = self.take(number) {
@@ -103,6 +106,16 @@ mod tests {
         drop(turn);
         assert!(third.now_or_never().is_some());
         assert!(turns.turn(5).now_or_never().is_some(), "who has left has no place");
+    }
+
+    #[test]
+    fn who_has_come_first_is_first_however_late_it_asks() {
+        let turns = Turns::default();
+        turns.enter(1);
+        let mut second = Box::pin(turns.turn(2));
+        assert!((&mut second).now_or_never().is_none());
+        drop(turns.turn(1).now_or_never().expect("it is its turn"));
+        assert!(second.now_or_never().is_some());
     }
 
     #[test]
