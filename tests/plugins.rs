@@ -89,6 +89,9 @@ fn mistakes_with_plugins_are_one_line_that_says_what_to_type() {
     assert_mistake(&["serve", "--plugin", "reverb", "--port", "0"], &["--root"]);
     assert_mistake(&["reverb", "--prot", "1"], &["--prot", "--port", "gftp reverb --help"]);
     assert_mistake(&["reverp"], &["reverb"]);
+    assert_mistake(&["netcat", "localhost"], &["localhost", "HOST:PORT"]);
+    assert_mistake(&["clockwall", "A=localhost:1", "A=localhost:2"], &["A"]);
+    assert_mistake(&["clockwall", "localhost:1"], &["NAME=HOST:PORT"]);
 }
 
 #[test]

@@ -137,7 +137,10 @@ impl Plugins {
         let plugin = self.find(OsStr::new(name))?;
         Some(match plugin.role() {
             Role::Service(serving) => serve_alone(plugin.name(), serving, typed),
-            Role::Client(run) => Ok(Order::Client(plugin.name().to_string(), run(typed))),
+            Role::Client(run) => {
+                let name = plugin.name().to_string();
+                run(typed).map(|run| Order::Client(name.clone(), run)).map_err(|e| Stop::from(format!("{name}: {e}")))
+            }
         })
     }
 

@@ -28,7 +28,7 @@ pub use conn::{Conn, Event, Origin};
 pub use dial::words;
 pub use inbox::is_http;
 pub use limits::Limits;
-pub use plugin::{Make, Plugin, Role, Run, Serving, parse_time};
+pub use plugin::{Begin, Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use time::{Hand, Time};

@@ -23,7 +23,7 @@ pub enum Role {
     /// It answers whoever connects.
     Service(Serving),
     /// It connects to somebody, and ends. See [`Plugin::client`].
-    Client(Box<dyn Fn(&ArgMatches) -> Run>),
+    Client(Begin),
 }
 
 /// How a service is served where nothing else is asked for, and how it is made.
@@ -38,6 +38,9 @@ pub struct Serving {
 
 /// Makes a service of what was typed.
 pub type Make = Box<dyn Fn(&ArgMatches) -> Result<Arc<dyn Service>, String>>;
+
+/// Begins a client with what was typed.
+pub type Begin = Box<dyn Fn(&ArgMatches) -> Result<Run, String>>;
 
 /// A client at work. An error is one line for who started it; the exit code is then 1.
 pub type Run = BoxFuture<'static, Result<ExitCode, String>>;
@@ -55,16 +58,14 @@ impl Plugin {
         Plugin::of::<A>(name.into(), about.into(), Role::Service(serving))
     }
 
-    /// A client called `name`, run with its arguments, `A`.
+    /// A client called `name`, begun by `run` with its arguments, `A`. An error of `run` itself is one line that says what to
+    /// type instead; one of what it has begun is one line that says what failed.
     pub fn client<A: Args, F: Future<Output = Result<ExitCode, String>> + Send + 'static>(
         name: impl Into<Cow<'static, str>>,
         about: impl Into<Cow<'static, str>>,
-        run: impl Fn(A) -> F + 'static,
+        run: impl Fn(A) -> Result<F, String> + 'static,
     ) -> Plugin {
-        let run = move |typed: &ArgMatches| match read(typed) {
-            Ok(arguments) => run(arguments).boxed(),
-            Err(e) => futures::future::ready(Err(e)).boxed(),
-        };
+        let run = move |typed: &ArgMatches| Ok(run(read(typed)?)?.boxed());
         Plugin::of::<A>(name.into(), about.into(), Role::Client(Box::new(run)))
     }
 

@@ -46,7 +46,10 @@ pub struct Options {
 /// What the command line has to know of it.
 pub fn plugin() -> Plugin {
     let about = "Show the times of many clocks in one table";
-    Plugin::client("clockwall", about, |options: Options| run(options, Time::machine(), io::stdout()))
+    Plugin::client("clockwall", about, |options: Options| {
+        check_names(&options.clocks)?;
+        Ok(run(options, Time::machine(), io::stdout()))
+    })
 }
 
 /// What was asked for, written to `out`: on a terminal a table that is drawn over itself until a signal ends it, else a
@@ -54,7 +57,6 @@ pub fn plugin() -> Plugin {
 ///
 /// The error is one line.
 pub async fn run(options: Options, time: Time, out: impl Write + AsFd + Send) -> Result<ExitCode, String> {
-    check_names(&options.clocks)?;
     match show(options, time, out).await {
         Ok(code) => Ok(code),
         // Whoever read it has seen enough.

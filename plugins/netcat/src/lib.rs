@@ -41,7 +41,10 @@ pub struct Options {
 /// What the command line has to know of it.
 pub fn plugin() -> Plugin {
     let about = "Connect standard input and output to a TCP port";
-    Plugin::client("netcat", about, |options: Options| run(options, io::stdin(), io::stdout(), io::stderr()))
+    Plugin::client("netcat", about, |options: Options| {
+        target(&options)?;
+        Ok(run(options, io::stdin(), io::stdout(), io::stderr()))
+    })
 }
 
 /// What was asked for, with `input` and `output` in the places of the standard ones, and `told` in that of standard error.
