@@ -139,13 +139,9 @@ fn netcat_changes_no_byte_either_way() {
 #[test]
 fn netcat_says_in_one_line_what_it_cannot_reach() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    for (arguments, line) in [
-        (&["-v", &gone][..], format!("gftp netcat: {gone}: connection refused\n")),
-    ] {
-        let output = run(&[&["netcat"], arguments].concat(), &[]);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), line);
-        assert_eq!(output.status.code(), Some(1));
-    }
+    let output = run(&["netcat", "-v", &gone], &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("gftp netcat: {gone}: connection refused\n"));
+    assert_eq!(output.status.code(), Some(1));
     let output = run(&["netcat", "host.invalid:80"], &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.starts_with("gftp netcat: host.invalid:80: ") && said.lines().count() == 1, "{said}");

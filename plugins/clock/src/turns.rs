@@ -37,15 +37,18 @@ impl Turns {
         Arc::clone(self.queue().waiting.entry(number).or_default())
     }
 
-    /// Waits for the turn of this number, which may have entered before. Dropping the future gives up the place.
-    pub(crate) async fn turn(&self, number: u64) -> Turn<'_> {
+    /// Waits for the turn of this number, which may have entered before. Dropping the future gives up the place, also
+    /// before it has been polled.
+    pub(crate) fn turn(&self, number: u64) -> impl Future<Output = Turn<'_>> {
         let place = Place { turns: self, number, called: self.enter(number) };
-        loop {
-            let called = place.called.listen();
-            if let Some(turn) = self.take(number) {
-                return turn;
+        async move {
+            loop {
+                let called = place.called.listen();
+                if let Some(turn) = self.take(number) {
+                    return turn;
+                }
+                called.await;
             }
-            called.await;
         }
     }
 
@@ -115,6 +118,16 @@ mod tests {
         let mut second = Box::pin(turns.turn(2));
         assert!((&mut second).now_or_never().is_none());
         drop(turns.turn(1).now_or_never().expect("it is its turn"));
+        assert!(second.now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_has_left_before_it_could_ask_has_no_place() {
+        let turns = Turns::default();
+        turns.enter(1);
+        let mut second = Box::pin(turns.turn(2));
+        assert!((&mut second).now_or_never().is_none());
+        drop(turns.turn(1));
         assert!(second.now_or_never().is_some());
     }
 
