@@ -7,14 +7,16 @@
 //! in vain.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use gftp::host::{self, Address, Drained, Gate, Places, Served};
 use gftp_plugin::rt::{self, JoinHandle};
-use gftp_plugin::{Hand, Limits, ShutdownTrigger, Time, parse_time};
+use gftp_plugin::{Conn, Hand, Limits, Origin, Service, ShutdownTrigger, Time, parse_time};
 
 use super::script::Script;
 use crate::dialogue::client::{self, Outcome};
@@ -46,8 +48,40 @@ pub struct Play {
     hand: Hand,
     trigger: Arc<ShutdownTrigger>,
     serving: JoinHandle<Drained>,
+    /// Something comes for each connection that the service was told of.
+    arrivals: Receiver<()>,
     clients: BTreeMap<String, TcpStream>,
     patience: Duration,
+}
+
+/// A service that tells who has come: until the host has accepted a connection, its end may come before.
+struct Announced {
+    service: Arc<dyn Service>,
+    arrivals: Sender<()>,
+}
+
+impl Service for Announced {
+    fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {
+        self.service.serve(conn)
+    }
+
+    fn arrived(&self, origin: &Origin) {
+        self.service.arrived(origin);
+        // Nobody hears it once the play is over.
+        let _ = self.arrivals.send(());
+    }
+
+    fn logs_in(&self) -> bool {
+        self.service.logs_in()
+    }
+
+    fn turned_away(&self, why: &str) -> Vec<u8> {
+        self.service.turned_away(why)
+    }
 }
 
 impl Play {
@@ -59,7 +93,8 @@ impl Play {
 
     fn serve(script: &Script, family: Family, patience: Duration) -> Outcome<Play> {
         let (time, hand) = Time::by_hand(script.at);
-        let service = super::service(script, time)?;
+        let (announced, arrivals) = channel();
+        let service = Arc::new(Announced { service: super::service(script, time)?, arrivals: announced });
         let ip = match family {
             Family::V4 => Ipv4Addr::LOCALHOST.into(),
             Family::V6 => Ipv6Addr::LOCALHOST.into(),
@@ -71,7 +106,7 @@ impl Play {
         let trigger = Arc::new(trigger);
         let served = Served { service, limits: Limits::default(), places: None, listeners };
         let serving = host::serve(vec![served], Gate::new(PLACES), shutdown, Arc::clone(&trigger), patience);
-        Ok(Play { server, hand, trigger, serving: rt::spawn(serving), clients: BTreeMap::new(), patience })
+        Ok(Play { server, hand, trigger, serving: rt::spawn(serving), arrivals, clients: BTreeMap::new(), patience })
     }
 
     /// Does all steps, and then drains: whoever is still there is let go, and has been sent nothing that no step has
@@ -103,10 +138,7 @@ impl Play {
                 self.trigger.drain();
                 Ok(())
             }
-            (name, "connects", "") => {
-                let stream = client::connect(self.server)?;
-                self.clients.insert(name.to_string(), stream).map_or(Ok(()), |_| Err(format!("{name} is here already")))
-            }
+            (name, "connects", "") => self.connects(name),
             (name, "receives", rest) => receives(self.client(name)?, &content(&words(rest)?)?, patience),
             (name, "has", "received nothing") => quiet(self.client(name)?),
             (name, "sends", rest) => {
@@ -132,6 +164,14 @@ impl Play {
             }
             _ => Err(format!("{line} is no step")),
         }
+    }
+
+    fn connects(&mut self, name: &str) -> Outcome<()> {
+        if self.clients.contains_key(name) {
+            return Err(format!("{name} is here already"));
+        }
+        self.clients.insert(name.to_string(), client::connect(self.server)?);
+        self.arrivals.recv_timeout(self.patience).map_err(|_| "nobody lets it in".to_string())
     }
 
     fn clock(&self, rest: &str) -> Outcome<()> {

@@ -1,5 +1,5 @@
 //! A clock: the time of day, each second, to whoever connects. Owns what it is told on the command line and the talk with
-//! one client; when a second begins is [`face`]'s, what it is called [`zone`]'s, whose turn it is [`turns`]'. Refuses to
+//! one client; when a second begins is `face`'s, what it is called `zone`'s, whose turn it is `turns`'. Refuses to
 //! know what clients say: they listen.
 
 mod client;
