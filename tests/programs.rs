@@ -10,7 +10,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, test_kill_process};
 
 use crate::abuse::{assert_serves, connect_from, eventually};
-use crate::command_line::assert_mistake;
+use crate::command_line::{assert_mistake, run};
 use crate::dialogue::client::PATIENCE;
 use crate::plugins::{Lines, addresses, alone};
 use crate::server::{PASSWORD, Place, Server};
@@ -113,6 +113,16 @@ fn programs_are_fewer_than_sessions() {
         drop(inside);
         eventually("there is room again", || gets_in(connect_from([127, 0, 2, 1], at)).is_some());
         drop(server);
+    }
+}
+
+/// The help says so, and not what is usual for others.
+#[test]
+fn the_help_of_a_program_knows_what_is_usual_for_it() {
+    for words in [&[GREET, "--help"][..], &["serve", "--root", "x", "--plugin", GREET, "--help"]] {
+        let help = String::from_utf8(run(words, &[]).stdout).unwrap();
+        assert!(help.contains("--kill-after") && help.contains("[default: 100]"), "{words:?}: {help}");
+        assert!(!help.contains("10000"), "{words:?}: {help}");
     }
 }
 

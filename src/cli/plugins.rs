@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 use gftp_plugin::{Plugin, Role, Service, Serving};
 
@@ -75,8 +74,8 @@ impl Plugins {
 
     /// The command that the words behind `--plugin NAME` are for.
     pub(super) fn group(&self, name: &OsStr) -> Result<Command, String> {
-        let (plugin, _) = self.service(name)?;
-        let command = TypedRoom::augment_args(TypedDoor::augment_args(plugin.command()));
+        let (plugin, serving) = self.service(name)?;
+        let command = with_usual(serving, TypedRoom::augment_args(TypedDoor::augment_args(plugin.command())));
         let mut command = command.about(plugin.about().to_string()).long_about(None);
         // Only then does it know --help as its own.
         command.build();
@@ -124,8 +123,9 @@ impl Plugins {
     pub(super) fn commands(&self) -> impl Iterator<Item = Command> {
         self.all.iter().map(|plugin| match plugin.role() {
             // The text comes last: a comment on the type of added options would replace it.
-            Role::Service(_) => {
+            Role::Service(serving) => {
                 let command = TypedProcess::augment_args(TypedDoor::augment_args(plugin.command()));
+                let command = with_usual(serving, command);
                 command.about(plugin.about().to_string()).long_about(None)
             }
             Role::Client(_) => plugin.command(),
@@ -180,7 +180,7 @@ impl Typed<'_> {
         let shared: Vec<_> = listen.iter().map(|(ip, _)| (*ip, None)).collect();
         let listen = if door.listen.is_empty() { &shared } else { &door.listen };
         let places = Places {
-            total: room.max_sessions.or(serving.sessions).unwrap_or(usize::MAX),
+            total: room.max_sessions.unwrap_or(usize::MAX),
             per_address: room.max_per_ip.unwrap_or(usize::MAX),
         };
         Ok(ServiceOrder {
@@ -191,15 +191,21 @@ impl Typed<'_> {
     }
 }
 
+/// The usual number of sessions of a service that has one, in place of the process's, which is for sessions that cost little.
+fn with_usual(serving: &Serving, command: Command) -> Command {
+    match serving.sessions {
+        Some(usual) => command.mut_arg("max_sessions", |arg| arg.default_value(usual.to_string())),
+        None => command,
+    }
+}
+
 fn serve_alone(name: &str, serving: &Serving, typed: &ArgMatches) -> Result<Order, Stop> {
     let door: TypedDoor = read(typed, name)?;
     let process: TypedProcess = read(typed, name)?;
-    // The server's own default is for sessions that cost little.
-    let usual = serving.sessions.filter(|_| typed.value_source("max_sessions") != Some(ValueSource::CommandLine));
     let order = ServiceOrder {
         addresses: addresses(&door.listen, port(door.port, serving, &format!("gftp {name}"))?),
         service: (serving.make)(typed).map_err(|e| format!("{name}: {e}"))?,
-        places: usual.map(|total| Places { total, per_address: usize::MAX }),
+        places: None,
     };
     Ok(Order::Serve(Box::new(Serve { ftp: None, services: vec![order], process: process.resolve(None) })))
 }
