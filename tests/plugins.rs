@@ -89,6 +89,9 @@ fn mistakes_with_plugins_are_one_line_that_says_what_to_type() {
     assert_mistake(&["serve", "--plugin", "reverb", "--port", "0"], &["--root"]);
     assert_mistake(&["reverb", "--prot", "1"], &["--prot", "--port", "gftp reverb --help"]);
     assert_mistake(&["reverp"], &["reverb"]);
+    assert_mistake(&serve(&["--plugin", "reverb", "--max-sessions", "0"]), &["--max-sessions", "at least 1"]);
+    assert_mistake(&["clock", "--port", "0", "--max-per-ip", "0"], &["--max-per-ip", "at least 1"]);
+    assert_mistake(&["clock", "--port", "0", "--format", ""], &["--format", "%H:%M:%S"]);
     assert_mistake(&["netcat", "localhost"], &["localhost", "HOST:PORT"]);
     assert_mistake(&["clockwall", "A=localhost:1", "A=localhost:2"], &["A"]);
     assert_mistake(&["clockwall", "localhost:1"], &["NAME=HOST:PORT"]);
@@ -105,6 +108,10 @@ fn two_services_want_one_port() {
         &["clock and reverb", "--port 40023"],
     );
     assert_mistake(&both(&["--plugin", "reverb", "--plugin", "reverb"]), &["reverb and reverb", "8001"]);
+    assert_mistake(
+        &both(&["--listen", "::", "--plugin", "reverb", "--port", "40021", "--listen", "127.0.0.1"]),
+        &["ftp and reverb", "40021"],
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let words =
@@ -144,6 +151,14 @@ fn options_are_the_plugins_or_the_servers() {
     let mut second = Lines::connect(reverbs[1]);
     second.say("Grüße\n");
     assert_eq!(second.line(), "Grüße");
+}
+
+/// What is said twice is meant once, and one family's all is not the other's one.
+#[test]
+fn an_address_may_be_said_twice() {
+    let twice = ["--listen", "127.0.0.2", "--listen", "127.0.0.2"];
+    let server = Server::told(&[&twice[..], &REVERB].concat());
+    assert_eq!(server.ready().matches("127.0.0.2").count(), 1, "{}", server.ready());
 }
 
 /// A plugin listens where FTP does, unless it is told otherwise.
@@ -236,7 +251,7 @@ fn http_is_not_answered_by_a_plugin() {
         let _ = browser.0.read_to_string(&mut said);
         assert_eq!(said, "");
     }
-    eventually("it is noted", || server.log().contains("the peer speaks HTTP"));
+    eventually("both are noted", || server.log().matches("speaks HTTP").count() == 2);
 }
 
 /// A peer that shouts and never listens, and one that shouts without pause.

@@ -22,7 +22,7 @@ pub struct ServiceOrder {
     /// Where it listens.
     pub addresses: Vec<Address>,
     /// How many may come to it, within what the process takes.
-    pub places: Option<Places>,
+    pub places: Places,
 }
 
 /// The plugins that there are.
@@ -43,7 +43,7 @@ impl Plugins {
         let beside = words.windows(2).filter(|pair| pair[0] == "--plugin").map(|pair| pair[1].clone());
         let joined = words.iter().filter_map(|word| Some(OsString::from(word.to_str()?.strip_prefix("--plugin=")?)));
         for path in words.iter().take(1).cloned().chain(beside).chain(joined) {
-            let is_new = plugins.iter().all(|plugin| path != plugin.name());
+            let is_new = plugins.iter().all(|plugin| path.to_string_lossy() != plugin.name());
             if is_path(&path) && is_new {
                 plugins.push(program(Path::new(&path)));
             }
@@ -52,7 +52,8 @@ impl Plugins {
     }
 
     fn find(&self, name: &OsStr) -> Option<&Plugin> {
-        self.all.iter().find(|plugin| name == plugin.name())
+        // A path that is no UTF-8 has a name for people.
+        self.all.iter().find(|plugin| name.to_string_lossy() == plugin.name())
     }
 
     /// The plugin of this name, which must be one that can stand beside FTP.
@@ -76,7 +77,8 @@ impl Plugins {
     pub(super) fn group(&self, name: &OsStr) -> Result<Command, String> {
         let (plugin, serving) = self.service(name)?;
         let command = with_usual(serving, TypedRoom::augment_args(TypedDoor::augment_args(plugin.command())));
-        let mut command = command.about(plugin.about().to_string()).long_about(None);
+        let bin_name = format!("gftp serve … --plugin {}", plugin.name());
+        let mut command = command.about(plugin.about().to_string()).long_about(None).bin_name(bin_name);
         // Only then does it know --help as its own.
         command.build();
         Ok(command)
@@ -186,15 +188,20 @@ impl Typed<'_> {
         Ok(ServiceOrder {
             addresses: addresses(listen, port(door.port, serving, &format!("gftp serve … --plugin {name}"))?),
             service: (serving.make)(typed).map_err(|e| format!("--plugin {name}: {e}"))?,
-            places: Some(places),
+            places,
         })
     }
 }
 
+/// The part of a service's places that one address may have where nothing else is said.
+const OF_ONE_ADDRESS: usize = 4;
+
 /// The usual number of sessions of a service that has one, in place of the process's, which is for sessions that cost little.
 fn with_usual(serving: &Serving, command: Command) -> Command {
     match serving.sessions {
-        Some(usual) => command.mut_arg("max_sessions", |arg| arg.default_value(usual.to_string())),
+        Some(usual) => command
+            .mut_arg("max_sessions", |arg| arg.default_value(usual.to_string()))
+            .mut_arg("max_per_ip", |arg| arg.default_value((usual / OF_ONE_ADDRESS).max(1).to_string())),
         None => command,
     }
 }
@@ -202,12 +209,13 @@ fn with_usual(serving: &Serving, command: Command) -> Command {
 fn serve_alone(name: &str, serving: &Serving, typed: &ArgMatches) -> Result<Order, Stop> {
     let door: TypedDoor = read(typed, name)?;
     let process: TypedProcess = read(typed, name)?;
+    let process = process.resolve(None);
     let order = ServiceOrder {
         addresses: addresses(&door.listen, port(door.port, serving, &format!("gftp {name}"))?),
         service: (serving.make)(typed).map_err(|e| format!("{name}: {e}"))?,
-        places: None,
+        places: process.places,
     };
-    Ok(Order::Serve(Box::new(Serve { ftp: None, services: vec![order], process: process.resolve(None) })))
+    Ok(Order::Serve(Box::new(Serve { ftp: None, services: vec![order], process })))
 }
 
 fn read<A: Args>(typed: &ArgMatches, name: &str) -> Result<A, Stop> {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use gftp_plugin::parse_time;
 use log::LevelFilter;
 
-use super::values::{parse_level, parse_listen};
+use super::values::{parse_count, parse_level, parse_listen};
 use crate::host::{Address, Places};
 use crate::logging::{Format, LogOptions};
 
@@ -17,10 +17,10 @@ use crate::logging::{Format, LogOptions};
 #[derive(Args)]
 pub(super) struct TypedProcess {
     /// Sessions at most, of all services together
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     max_sessions: usize,
     /// Sessions at most from one address (IPv6: from one /64), of all services together
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse_count)]
     max_per_ip: usize,
     /// On SIGINT or SIGTERM, let running transfers finish for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
@@ -82,10 +82,10 @@ pub(super) struct TypedDoor {
 #[derive(Args)]
 pub(super) struct TypedRoom {
     /// Sessions of this plugin at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_sessions: Option<usize>,
     /// Sessions of this plugin at most from one address (IPv6: from one /64)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_per_ip: Option<usize>,
 }
 
@@ -97,5 +97,12 @@ pub(super) fn addresses(listen: &[(IpAddr, Option<u16>)], port: u16) -> Vec<Addr
         return vec![v4, v6];
     }
     let given = listen.iter().map(|(ip, own)| SocketAddr::new(*ip, own.unwrap_or(port)));
-    given.map(|at| Address { at, optional: false }).collect()
+    let mut addresses: Vec<Address> = Vec::new();
+    for at in given {
+        // Said twice it is meant once.
+        if addresses.iter().all(|other| other.at != at) {
+            addresses.push(Address { at, optional: false });
+        }
+    }
+    addresses
 }

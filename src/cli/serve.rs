@@ -13,7 +13,7 @@ use super::Mistake;
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
-use super::values::{parse_listen, parse_ports, parse_public};
+use super::values::{parse_count, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
 use crate::host::{self, Address};
@@ -50,7 +50,7 @@ pub(super) struct TypedServe {
     passive_address: Option<Ipv4Addr>,
     /// Sessions at most of one account; visitors without an account are not counted as one
     // A tenth of all places: one account must not take them all.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_count)]
     max_per_user: usize,
     /// Close a session that sends no command for this long; a running transfer does not count as idle
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time)]

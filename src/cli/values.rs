@@ -20,6 +20,11 @@ pub(super) fn parse_listen(text: &str) -> Result<(IpAddr, Option<u16>), String> 
     }
 }
 
+/// How many may come: nobody would be served by none.
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "give a number, at least 1".to_string())
+}
+
 /// A range of ports, or one.
 pub(super) fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));

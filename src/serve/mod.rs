@@ -28,7 +28,8 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
     let ftp = ftp.map(ftp::open).transpose()?;
     refuse_collisions(ftp.as_ref(), &services)?;
-    let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref()));
+    let mut services = services;
+    let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref(), &mut services));
     let places = Places { total: wanted.min(room), ..process.places };
     let once_ready = ftp.as_ref().map(|ftp| ftp.once_ready.clone());
     let (all, ready) = listen(ftp, services, limits)?;
@@ -72,7 +73,7 @@ fn listen(
         let listeners = bind(service.name(), &addresses)?;
         let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
         ready += &format!("gftp serves {} on {at}; try it: gftp netcat {host}\n", service.name());
-        all.push(Served { service, limits, places, listeners });
+        all.push(Served { service, limits, places: Some(places), listeners });
     }
     Ok((all, ready))
 }
@@ -88,7 +89,7 @@ fn refuse_collisions(ftp: Option<&ftp::Opened>, services: &[ServiceOrder]) -> Re
                 addresses.iter().find(|one| others.iter().any(|other| collide(one, other)))
             {
                 let (port, next) = (at.port(), at.port().wrapping_add(1));
-                let advice = format!("give {name} another, as --port {next}");
+                let advice = format!("give one of them another, as --port {next}");
                 return Err(Mistake(format!("{first} and {name} both want port {port}: {advice}")));
             }
         }
@@ -99,7 +100,9 @@ fn refuse_collisions(ftp: Option<&ftp::Opened>, services: &[ServiceOrder]) -> Re
 
 fn collide(one: &Address, other: &Address) -> bool {
     let (one, other) = (one.at, other.at);
-    let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    // All addresses of IPv6 are those of IPv4 as well.
+    let holds = |all: SocketAddr, one: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let same = one.ip() == other.ip() || holds(one, other) || holds(other, one);
     one.port() != 0 && one.port() == other.port() && same
 }
 
@@ -138,10 +141,24 @@ fn try_it(listeners: &[Listener], between: char) -> String {
 }
 
 /// Sessions that the open-file limit allows for, after it is raised as far as it goes. FTP's homes cost a descriptor each
-/// while somebody is in them: at most one for each session, and at most one for each home.
-fn room_for_sessions(ftp: Option<&ftp::Opened>) -> usize {
-    let (others, homes) = ftp.map_or((0, 0), |ftp| (ftp::OTHER_DESCRIPTORS, ftp.homes));
+/// while somebody is in them: at most one for each session, and at most one for each home. Services whose sessions take
+/// more get fewer places where these would take too much.
+fn room_for_sessions(ftp: Option<&ftp::Opened>, services: &mut [ServiceOrder]) -> usize {
+    /// The part of all descriptors that dear sessions may have, so that FTP always has most.
+    const DEAR_PART: usize = 4;
+    let (mut others, homes) = ftp.map_or((0, 0), |ftp| (ftp::OTHER_DESCRIPTORS, ftp.homes));
     let limit = usize::try_from(crate::store::sys::raise_open_files()).unwrap_or(usize::MAX);
+    let dear = |order: &ServiceOrder| order.service.descriptors().saturating_sub(DESCRIPTORS_EACH);
+    let kinds = services.iter().filter(|order| dear(order) > 0).count();
+    for order in services.iter_mut().filter(|order| dear(order) > 0) {
+        let most = (limit / DEAR_PART / kinds / order.service.descriptors()).max(1);
+        if order.places.total > most {
+            let (name, wanted) = (order.service.name(), order.places.total);
+            log::debug!("room for {most} sessions of {name}, not {wanted}: the open-file limit allows no more");
+            order.places.total = most;
+        }
+        others += order.places.total * dear(order);
+    }
     let left = limit.saturating_sub(OTHER_DESCRIPTORS + others);
     (left.saturating_sub(homes) / DESCRIPTORS_EACH).max(left / (DESCRIPTORS_EACH + 1)).max(1)
 }

@@ -75,6 +75,10 @@ impl Service for Announced {
         let _ = self.arrivals.send(());
     }
 
+    fn descriptors(&self) -> usize {
+        self.service.descriptors()
+    }
+
     fn logs_in(&self) -> bool {
         self.service.logs_in()
     }

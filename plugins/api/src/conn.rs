@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-use crate::inbox::{Inbox, Taken};
+use crate::inbox::{Inbox, Taken, is_http};
 use crate::rt::{Socket, Timer};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Limits, Shutdown, listen};
@@ -226,6 +226,26 @@ impl Conn {
         listen::broken(&self.socket)
     }
 
+    /// Whether the first bytes of a peer are a browser's, which is then noted in the log; the service should close. Lines
+    /// are looked at in any case. It is for who takes bytes, and above all for who sends them back: an echo would be a
+    /// page of its sender's choice.
+    pub fn is_browser(&self, first: &[u8]) -> bool {
+        let is_browser = is_http(first);
+        if is_browser {
+            self.log_http();
+        }
+        is_browser
+    }
+
+    fn log_http(&self) {
+        let Origin { id, peer, .. } = self.origin;
+        let address = peer.ip().to_string();
+        log::info!(
+            event = "http", session = id, peer = address.as_str(), peer_port = peer.port();
+            "session {id}: closed: {peer} speaks HTTP"
+        );
+    }
+
     /// Says that nothing more will be sent, after what is queued.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;
@@ -353,8 +373,7 @@ impl Conn {
             Taken::Line(line) => Event::Line(line),
             Taken::TooLong | Taken::Endless => Event::TooLong,
             Taken::Http => {
-                let id = self.origin.id;
-                log::info!(event = "http", session = id; "session {id}: closed: the peer speaks HTTP");
+                self.log_http();
                 self.ended = true;
                 self.inbox.clear();
                 Event::Closed

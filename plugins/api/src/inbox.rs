@@ -80,7 +80,9 @@ impl Inbox {
             if line.len() > longest {
                 return Some(Taken::TooLong);
             }
-            let is_first = !std::mem::replace(&mut self.begun, true);
+            // An empty line is nothing said: a browser may send one first.
+            let is_first = !self.begun;
+            self.begun |= !line.is_empty();
             return Some(if is_first && is_http(&line) { Taken::Http } else { Taken::Line(line) });
         }
     }
@@ -98,9 +100,8 @@ impl Inbox {
 }
 
 /// Whether what a peer says first is a browser's or a scanner's. No line protocol here has these verbs, and answering
-/// them would let a web page make a browser talk to us (field reports call it cross-protocol scripting). Lines are
-/// checked for every service; whoever echoes raw bytes asks by itself.
-pub fn is_http(first: &[u8]) -> bool {
+/// them would let a web page make a browser talk to us (field reports call it cross-protocol scripting).
+pub(crate) fn is_http(first: &[u8]) -> bool {
     const METHODS: [&[u8]; 10] =
         [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
     METHODS.iter().any(|method| first.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))
@@ -134,6 +135,8 @@ mod tests {
     fn a_first_line_of_http() {
         for (text, is_http) in [("GET / HTTP/1.1\r\n", true), ("get / HTTP/1.1\r\n", false), ("GETS x\n", false)] {
             let mut inbox = Inbox::default();
+            inbox.extend(b"\r\n");
+            assert_eq!(inbox.take_line(100), line(""));
             inbox.extend(text.as_bytes());
             assert_eq!(inbox.take_line(100) == Some(Taken::Http), is_http, "{text:?}");
         }

@@ -26,7 +26,6 @@ mod time;
 
 pub use conn::{Conn, Event, Origin};
 pub use dial::words;
-pub use inbox::is_http;
 pub use limits::Limits;
 pub use plugin::{Begin, Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;

@@ -28,6 +28,11 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// Descriptors that a session takes, its connection among them: the open-file limit bounds how many there may be.
+    fn descriptors(&self) -> usize {
+        1
+    }
+
     /// What a peer is told when the host has no room for it, in the protocol's own words; nothing by default.
     /// `why` is a sentence without its full stop.
     fn turned_away(&self, why: &str) -> Vec<u8> {

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::{self, BoxFuture, Either, FutureExt, select};
-use gftp_plugin::{Conn, Event, is_http, listen};
+use gftp_plugin::{Conn, Event, listen};
 
 use crate::face::Face;
 
@@ -103,9 +103,7 @@ impl Client {
                 // Clients of a clock say nothing: only one that takes nothing either is idle.
                 Ok(Event::Idle) if !self.conn.outbox().is_empty() => return Ok(End::Stuck),
                 Ok(Event::Bytes(bytes)) => {
-                    if !std::mem::replace(&mut self.has_spoken, true) && is_http(&bytes) {
-                        let id = self.conn.origin().id;
-                        log::info!(event = "http", session = id; "session {id}: closed: the peer speaks HTTP");
+                    if !std::mem::replace(&mut self.has_spoken, true) && self.conn.is_browser(&bytes) {
                         return Ok(End::Ours);
                     }
                 }

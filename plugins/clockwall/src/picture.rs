@@ -37,7 +37,10 @@ pub(crate) fn table(rows: &[Row], now: Duration, width: usize, height: usize) ->
 pub(crate) fn line(row: &Row, now: Duration) -> String {
     match (&row.state, &row.time) {
         (State::Telling, Some(time)) => format!("{} {time}", row.name),
-        (State::Failed { why, again }, _) => format!("{} {why}{}", row.name, wait(*again, now)),
+        (State::Failed { why, again }, _) => {
+            let wait = wait(*again, now).map_or(String::new(), |wait| format!("; {wait}"));
+            format!("{} {why}{wait}", row.name)
+        }
         _ => format!("{} connecting", row.name),
     }
 }
@@ -64,24 +67,27 @@ fn time(row: &Row) -> &str {
     row.time.as_deref().unwrap_or(NO_TIME)
 }
 
-/// What has to be said about the time. That it is old comes first: it must not be what is cut.
+/// What has to be said about the time. That it is old comes first, and when it is asked again: they must not be what is cut.
 fn note(row: &Row, now: Duration) -> String {
     match &row.state {
         State::Telling => String::new(),
         State::Asked => "connecting".to_string(),
         State::Failed { why, again } => {
-            let old = if row.time.is_some() { "stale: " } else { "" };
-            format!("{old}{why}{}", wait(*again, now))
+            let old = row.time.is_some().then(|| "stale".to_string());
+            let wait = wait(*again, now);
+            let first: Vec<_> = old.into_iter().chain(wait).collect();
+            if first.is_empty() { why.clone() } else { format!("{}: {why}", first.join(", ")) }
         }
     }
 }
 
-fn wait(again: Again, now: Duration) -> String {
+/// When it is asked again.
+fn wait(again: Again, now: Duration) -> Option<String> {
     match again {
         // Rounded up: "in 0s" would be now.
-        Again::At(at) => format!("; again in {}s", at.saturating_sub(now).as_millis().div_ceil(1000).max(1)),
-        Again::Now => "; trying again".to_string(),
-        Again::Never => String::new(),
+        Again::At(at) => Some(format!("again in {}s", at.saturating_sub(now).as_millis().div_ceil(1000).max(1))),
+        Again::Now => Some("trying again".to_string()),
+        Again::Never => None,
     }
 }
 
@@ -121,8 +127,8 @@ mod tests {
             table,
             [
                 "NewYork  03:00:01",
-                "東京     16:00:01  stale: no answer from b:1; again in 4s",
-                "Rome     --:--:--  no answer from b:1; trying again",
+                "東京     16:00:01  stale, again in 4s: no answer from b:1",
+                "Rome     --:--:--  trying again: no answer from b:1",
                 "Oslo     --:--:--  connecting",
             ]
         );

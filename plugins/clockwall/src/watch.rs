@@ -134,7 +134,8 @@ enum Happening {
 }
 
 fn happenings(news: Receiver<(usize, News)>) -> io::Result<BoxStream<'static, Happening>> {
-    let signals = Signals::new([Signal::Int, Signal::Term, Signal::Winch, Signal::Tstp])?;
+    let ends = [Signal::Int, Signal::Term, Signal::Quit, Signal::Hup];
+    let signals = Signals::new([&ends[..], &[Signal::Winch, Signal::Tstp]].concat())?;
     let signals = signals.filter_map(|signal| future::ready(signal.ok())).map(Happening::Signal);
     Ok(stream::select(signals, news.map(|(number, news)| Happening::News(number, news))).boxed())
 }

@@ -58,6 +58,11 @@ pub(crate) fn idle(subject: &Subject<'_>, idle: Duration) {
     record!(info, subject, "idle", [seconds = idle.as_secs_f64()], "nothing has moved for {time}; it is killed");
 }
 
+/// Its client has left, and it goes on.
+pub(crate) fn unheard(subject: &Subject<'_>) {
+    record!(info, subject, "unheard", [], "its client has left and it goes on; it is told to end");
+}
+
 /// It did not end when it was told to.
 pub(crate) fn killed(subject: &Subject<'_>) {
     record!(warn, subject, "killed", [], "it has not ended after SIGTERM; it is killed");

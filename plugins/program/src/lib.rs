@@ -140,7 +140,7 @@ impl Program {
         command
     }
 
-    async fn attend(&self, conn: Conn) -> io::Result<()> {
+    async fn attend(&self, mut conn: Conn) -> io::Result<()> {
         let subject = Subject { origin: *conn.origin(), service: &self.name };
         let command = self.command(conn.origin());
         // Making a process waits for the disk that the program lies on.
@@ -148,7 +148,7 @@ impl Program {
             Ok(process) => Pump::new(conn, process, subject, &self.options, &self.quota).run().await,
             Err(e) => {
                 journal::not_started(&subject, &self.path, &e);
-                Ok(())
+                conn.finish().await
             }
         }
     }
@@ -157,6 +157,10 @@ impl Program {
 impl Service for Program {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn descriptors(&self) -> usize {
+        DESCRIPTORS_EACH
     }
 
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {

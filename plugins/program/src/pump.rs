@@ -52,7 +52,7 @@ pub(crate) struct Pump<'a> {
     reaped: bool,
     /// When something moved last.
     moved: Instant,
-    /// Comes when the client is gone: while nothing is read from it, nothing else would tell.
+    /// Comes when the connection is reset: while nothing is read from it, nothing else would tell.
     broken: BoxFuture<'static, ()>,
     /// The server drains, and the program knows it.
     drained: Option<Drained>,
@@ -274,6 +274,10 @@ impl<'a> Pump<'a> {
 
     /// What is due by now: an end, or a kill. The task is woken when more is.
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unheard().is_some_and(|since| since + LINGER <= Instant::now()) {
+            journal::unheard(&self.subject);
+            self.drain();
+        }
         self.poll_drain(cx);
         if self.broken.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -296,6 +300,12 @@ impl<'a> Pump<'a> {
         }
     }
 
+    /// Since when both sides have closed while the program goes on: nothing can reach its client any more, and no reset will
+    /// ever tell. Nothing, once it was told to end.
+    fn unheard(&self) -> Option<Instant> {
+        self.finished.filter(|_| self.ended && !self.reaped && self.drained.is_none())
+    }
+
     /// The next moment at which something is due.
     fn deadline(&self) -> Option<Instant> {
         let idle = (!self.is_done()).then(|| self.moved + self.options.idle);
@@ -303,7 +313,8 @@ impl<'a> Pump<'a> {
             self.drained.as_ref().filter(|drained| !drained.killed && !self.reaped).map(|drained| drained.kill_at);
         let aftermath = self.exited.filter(|_| !self.reaped).map(|exited| exited + AFTERMATH);
         let linger = self.finished.filter(|_| self.reaped).map(|finished| finished + LINGER);
-        [idle, kill, aftermath, linger].into_iter().flatten().min()
+        let unheard = self.unheard().map(|since| since + LINGER);
+        [idle, kill, aftermath, linger, unheard].into_iter().flatten().min()
     }
 
     /// It is not moved with every byte, only when it would be late or has gone off too early.

@@ -9,7 +9,7 @@ const LONGEST_LINE: usize = 1024;
 /// Lines of one session at once: a long traceback, twice over.
 const BURST: u32 = 100;
 /// After that, one line in this time: a program that says what it does is heard, one that floods is told apart.
-const EACH: Duration = Duration::from_millis(100);
+const EACH: Duration = Duration::from_secs(1);
 /// The same for all sessions of a service together, since whoever floods connects more than once: a gigabyte of log takes
 /// hours, not minutes.
 const SERVICE_BURST: u32 = 1000;

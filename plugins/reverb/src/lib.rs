@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use futures::pin_mut;
-use gftp_plugin::{Conn, Event, Plugin, Service, Time, is_http, parse_time};
+use gftp_plugin::{Conn, Event, Plugin, Service, Time, parse_time};
 
 use owed::Owed;
 
@@ -98,8 +98,7 @@ impl Reverb {
         let mut is_first = true;
         loop {
             match conn.next_bytes().await? {
-                // Behind a browser, an echo would be a page of its sender's choice.
-                Event::Bytes(bytes) if is_first && is_http(&bytes) => return Ok(()),
+                Event::Bytes(bytes) if is_first && conn.is_browser(&bytes) => return Ok(()),
                 Event::Bytes(bytes) => conn.queue(&bytes),
                 Event::Closed | Event::Idle | Event::Shutdown => return conn.finish().await,
                 Event::Line(_) | Event::TooLong | Event::LoginTimeout => {}

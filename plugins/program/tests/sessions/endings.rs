@@ -71,6 +71,21 @@ fn who_takes_no_answer_any_more_is_found_out_by_it() {
     server.ended().unwrap_err();
 }
 
+/// Both have closed: nothing reaches the client any more, and no reset will ever tell that it is gone.
+#[test]
+fn who_goes_on_for_a_client_that_has_left_is_told_to_end() {
+    for deaf in ["", "trap '' TERM;"] {
+        let script = format!("{deaf} sleep 1000 >/dev/null & echo $!; echo $$; exec >&-; while :; do wait; done");
+        let server = Server::sh_with(&script, |options| options.kill_after = Duration::from_millis(100));
+        let (mut client, processes) = client_of(&server);
+        assert_eq!(read_all(&mut client), b"", "it has nothing more to say");
+        assert_alive(&processes);
+        drop(client);
+        assert_dead(&processes);
+        server.ended().unwrap();
+    }
+}
+
 #[test]
 fn where_nothing_moves_it_is_killed() {
     let idle = Duration::from_millis(400);
