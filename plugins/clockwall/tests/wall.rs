@@ -249,6 +249,8 @@ fn what_is_typed_wrong_is_one_line() {
         let text = command().try_get_matches_from(words).unwrap_err().to_string();
         assert!(text.contains("NAME=HOST:PORT"), "{words:?}: {text}");
     }
-    let wall = Wall::new(&["a=b:1", "a=c:1"]);
-    assert!(wall.end().unwrap_err().contains("NAME=HOST:PORT"));
+    let twice = command().try_get_matches_from(["a=b:1", "a=c:1"]).unwrap();
+    let plugin = plugin();
+    let gftp_plugin::Role::Client(begin) = plugin.role() else { panic!("it is a client") };
+    assert!(begin(&twice).err().unwrap().contains("NAME=HOST:PORT"));
 }
