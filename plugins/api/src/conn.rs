@@ -6,7 +6,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 use crate::inbox::{Inbox, Taken, is_http};
 use crate::rt::{Socket, Timer};
 use crate::telnet::{Decoded, Telnet};
-use crate::{Limits, Shutdown, listen};
+use crate::{Event, Limits, Origin, Shutdown, listen};
 
 /// What one read may bring: more than any command line of an honest client, small enough for the stack.
 const READ_SIZE: usize = 4096;
@@ -32,39 +31,6 @@ const MOST_AT_ONCE: u32 = 64;
 const LONGEST_TURN: Duration = Duration::from_micros(200);
 /// How long replies may wait for a peer that does not read them while nothing else bounds the wait.
 const SEND_WAIT: Duration = Duration::from_secs(30);
-
-/// What a connection has to say.
-#[derive(Debug)]
-pub enum Event {
-    /// A whole line, without its CRLF or LF.
-    Line(Vec<u8>),
-    /// Some bytes, as they came; from [`Conn::next_bytes`] only.
-    Bytes(Vec<u8>),
-    /// A line longer than [`Limits::line`] began; it is being skipped and never held.
-    TooLong,
-    /// Nothing came for [`Limits::idle`]: no whole line, or not one byte where bytes are waited for.
-    Idle,
-    /// The service did not call [`Conn::settled`] within [`Limits::login`]. Only for services that
-    /// [log in](crate::Service::logs_in).
-    LoginTimeout,
-    /// The server is draining. Said once.
-    Shutdown,
-    /// The peer will send nothing more.
-    Closed,
-}
-
-/// Where a connection comes from and what it is called in the log.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// The session's number, unique in this process.
-    pub id: u64,
-    /// The peer's address; an IPv4 peer is always an IPv4 address, whatever the socket.
-    pub peer: SocketAddr,
-    /// Our address as the peer dialled it.
-    pub local: SocketAddr,
-    /// The address that the listener was bound to: unspecified where it takes connections to any.
-    pub bound: IpAddr,
-}
 
 /// What is wanted of what the peer sends.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@
 
 mod conn;
 mod dial;
+mod event;
 mod inbox;
 mod limits;
 pub mod listen;
@@ -24,8 +25,9 @@ mod shutdown;
 mod telnet;
 mod time;
 
-pub use conn::{Conn, Event, Origin};
+pub use conn::Conn;
 pub use dial::words;
+pub use event::{Event, Origin};
 pub use limits::Limits;
 pub use plugin::{Begin, Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;
