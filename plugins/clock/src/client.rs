@@ -20,6 +20,8 @@ pub(crate) struct Client {
     has_spoken: bool,
     /// It will say nothing more.
     has_ended: bool,
+    /// It has not taken the last line yet.
+    is_behind: bool,
     /// Whether others wait for it to be gone.
     is_waited_for: bool,
     /// Comes when a client that will say nothing more is gone altogether.
@@ -37,9 +39,11 @@ enum End {
 }
 
 impl Client {
-    pub(crate) fn new(conn: Conn) -> Client {
+    pub(crate) fn new(mut conn: Conn) -> Client {
+        // Clients of a clock say nothing, and ten thousand that listen need no timer each.
+        conn.set_busy(true);
         let gone = future::pending().boxed();
-        Client { conn, has_spoken: false, has_ended: false, is_waited_for: false, gone }
+        Client { conn, has_spoken: false, has_ended: false, is_behind: false, is_waited_for: false, gone }
     }
 
     /// Others wait for this one, so it must be noticed as soon as it is gone, not with the next tick. That takes another
@@ -82,9 +86,13 @@ impl Client {
     /// Sends a line to a client that has taken the last one. Who has not misses this one: it would come too late.
     fn show(&mut self, line: &[u8]) {
         if self.conn.outbox().is_empty() {
-            // It has taken something: the time until it is idle begins anew.
-            self.conn.set_busy(false);
             self.conn.queue(line);
+            if std::mem::take(&mut self.is_behind) {
+                self.conn.set_busy(true);
+            }
+        } else if !std::mem::replace(&mut self.is_behind, true) {
+            // The time in which it has to take something begins.
+            self.conn.set_busy(false);
         }
     }
 
@@ -100,7 +108,6 @@ impl Client {
             };
             match event {
                 Ok(Event::Shutdown) => return Ok(End::Ours),
-                // Clients of a clock say nothing: only one that takes nothing either is idle.
                 Ok(Event::Idle) if !self.conn.outbox().is_empty() => return Ok(End::Stuck),
                 Ok(Event::Bytes(bytes)) => {
                     if !std::mem::replace(&mut self.has_spoken, true) && self.conn.is_browser(&bytes) {

@@ -8,7 +8,7 @@ use gftp_plugin::rt::{self, Sender};
 use gftp_plugin::{Conn, Event, Limits, Shutdown, Time, words};
 
 use crate::patience::{Allowance, BackOff, WELL};
-use crate::said::{LONGEST_LINE, shown, time_in};
+use crate::said::{LONGEST_LINE, has_seconds, shown, time_in};
 use crate::target::Target;
 use crate::wall::{News, no_answer};
 
@@ -52,6 +52,7 @@ impl Clock {
             Err(e) => return Ok(self.unreachable(&e)),
         };
         let mut well_since = None;
+        let mut told = (String::new(), Instant::now());
         loop {
             let line = match conn.next().await {
                 Ok(Event::Line(line)) => line,
@@ -68,6 +69,11 @@ impl Clock {
             let Some(time) = time_in(&line) else {
                 return Ok(format!("{address} says \"{}\", which is no time", shown(&line)));
             };
+            if told.0 != time {
+                told = (time.clone(), Instant::now());
+            } else if has_seconds(&time) && told.1.elapsed() >= self.patience {
+                return Ok(format!("{address} stands still"));
+            }
             self.say(News::Told(time)).await?;
             let now = self.time.elapsed();
             if now.saturating_sub(*well_since.get_or_insert(now)) >= WELL {

@@ -10,7 +10,13 @@ const SHOWN: usize = 32;
 /// The time that a line tells, as the clock has written it: a short printable text that holds HH:MM or HH:MM:SS.
 pub(crate) fn time_in(line: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(line).ok()?.trim();
-    (line.len() <= LONGEST_LINE && text.chars().all(takes_a_place) && holds_time(text)).then(|| text.to_string())
+    let is_time = line.len() <= LONGEST_LINE && text.chars().all(takes_a_place) && holds_time(text).is_some();
+    is_time.then(|| text.to_string())
+}
+
+/// Whether a time has seconds, so that it must soon be another.
+pub(crate) fn has_seconds(time: &str) -> bool {
+    holds_time(time) == Some(true)
 }
 
 /// What a clock has said instead, for people: nothing in it is more than a picture.
@@ -43,24 +49,24 @@ pub(crate) fn is_hidden(c: char) -> bool {
     )
 }
 
-/// Whether a time of day stands anywhere in it, on its own.
-fn holds_time(text: &str) -> bool {
+/// Whether a time of day stands anywhere in it, on its own; and then, whether the first one has seconds.
+fn holds_time(text: &str) -> Option<bool> {
     let bytes = text.as_bytes();
     let begins = |at: usize| at == 0 || !matches!(bytes[at - 1], b'0'..=b'9' | b':');
-    (0..bytes.len()).any(|at| begins(at) && begins_with_time(&bytes[at..]))
+    (0..bytes.len()).find_map(|at| if begins(at) { begins_with_time(&bytes[at..]) } else { None })
 }
 
-fn begins_with_time(bytes: &[u8]) -> bool {
+fn begins_with_time(bytes: &[u8]) -> Option<bool> {
     let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let (hour, rest) = bytes.split_at(digits);
     if !(1..=2).contains(&digits) || number(hour) > 23 {
-        return false;
+        return None;
     }
-    let Some(rest) = field(rest, 59) else { return false };
+    let rest = field(rest, 59)?;
     // A second may be a leap second. What goes on with a colon and is no second makes the whole no time.
     match rest.first() {
-        Some(b':') => field(rest, 60).is_some_and(|rest| rest.first() != Some(&b':')),
-        _ => true,
+        Some(b':') => field(rest, 60).filter(|rest| rest.first() != Some(&b':')).map(|_| true),
+        _ => Some(false),
     }
 }
 

@@ -179,6 +179,25 @@ fn a_clock_that_falls_silent_is_asked_again() {
     }
 }
 
+/// It goes on telling a second that must be over; a clock without seconds may do that for a minute.
+#[test]
+fn a_clock_that_stands_still_is_found_out() {
+    // At some pace, since a clock that says too much is another matter.
+    let paced = |line: &'static [u8]| {
+        clock(move |mut stream| {
+            while stream.write_all(line).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        })
+    };
+    let (still, slow) = (paced(b"12:34:56\n"), paced(b"12:34 +01:00\n"));
+    let wall = Wall::new(&[&format!("Still={still}"), &format!("Slow={slow}"), PATIENCE]);
+    let said = [wall.line(), wall.line(), wall.line()];
+    for wanted in ["Still 12:34:56", "Slow 12:34 +01:00", &format!("Still {still} stands still; again in 1s")] {
+        assert!(said.iter().any(|line| line == wanted), "{wanted} is not in {said:?}");
+    }
+}
+
 /// A flood that goes on after each retry has no new allowance.
 #[test]
 fn a_flood_is_bounded_for_good() {
