@@ -33,7 +33,7 @@ pub(super) struct Plugins {
 }
 
 /// Whether a plugin's name is the path of a program.
-pub(super) fn is_path(name: &OsStr) -> bool {
+fn is_path(name: &OsStr) -> bool {
     name.as_encoded_bytes().contains(&b'/')
 }
 

@@ -23,12 +23,11 @@ const DESCRIPTORS_EACH: usize = 2;
 
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
-    let Serve { ftp, services, process } = serve;
+    let Serve { ftp, mut services, process } = serve;
     let logs = logging::start(process.log).map_err(Mistake)?;
     let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
     let ftp = ftp.map(ftp::open).transpose()?;
     refuse_collisions(ftp.as_ref(), &services)?;
-    let mut services = services;
     let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref(), &mut services));
     let places = Places { total: wanted.min(room), ..process.places };
     let once_ready = ftp.as_ref().map(|ftp| ftp.once_ready.clone());
