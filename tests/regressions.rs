@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::dialogue::client::{Control, PATIENCE, connect, read_all};
-use crate::server::Server;
+use crate::server::{Server, free_port};
 
 /// A client whose command is refused closes its data connection and asks for another port at once, before the server
 /// has accepted the first: that one was then taken for the second, and the transfer broke. Seen with rclone.
 #[test]
 fn a_connection_that_was_given_up_is_not_taken_for_the_next() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     for options in [&[][..], &["--passive-ports", &port.to_string()]] {
         let server = Server::start(options);
         fs::write(server.root().join("file"), "content").unwrap();
@@ -145,7 +145,7 @@ fn a_flood_of_commands_stops_nobody_and_outlives_nothing() {
 /// With one published port and listeners for both families, whichever came first had it for itself.
 #[test]
 fn one_passive_port_serves_both_families() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let options = ["--listen", "0.0.0.0", "--listen", "::", "--passive-ports", &port.to_string()];
     let server = Server::start(&options);
     fs::write(server.root().join("file"), "content").unwrap();

@@ -8,9 +8,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -102,6 +103,19 @@ impl Place {
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
         file
     }
+}
+
+/// A port that nobody has, for a server that must be told one. It is below those that the kernel gives to whoever asks for
+/// any: one of these would soon be a client's of another test, since there are thousands at once.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const PORTS: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Two runs at once begin at different places.
+    let begin = (std::process::id() % u32::from(PORTS)) as u16;
+    let mut ports = (0..PORTS).map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS);
+    let is_free = |port: &u16| ["0.0.0.0", "::"].iter().all(|all| TcpListener::bind((*all, *port)).is_ok());
+    ports.find(is_free).expect("one port of ten thousand is free")
 }
 
 /// The program under test.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{assert_serves, connect_from, eventually, guest};
 use crate::dialogue::client::{PATIENCE, connect, port_of, read_all, read_by, reset, send_all};
-use crate::server::Server;
+use crate::server::{Server, free_port};
 
 /// More than all socket buffers between server and client take.
 const MUCH: u64 = 100_000_000;
@@ -18,11 +18,6 @@ fn ends_empty(mut stream: TcpStream) -> bool {
         Ok(count) => count == 0,
         Err(e) => !e.contains("in time"),
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn passive_at(server: &Server, port: u16) -> SocketAddr {
