@@ -2,7 +2,7 @@
 //!
 //! From the top: [`cli`] turns what was typed into orders, [`serve`] and [`user`] carry them out, [`host`] is the front door of
 //! every service, [`ftp`] is the first of these, and below it lie [`store`], the served tree, and [`accounts`], who may
-//! do what. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
+//! do what. [`watched`] tells when a file is to be read again. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
 //!
 //! A program of one's own with one more plugin is [`main_with`] and the list of them: see `examples/own_plugin.rs`.
 
@@ -15,5 +15,6 @@ mod program;
 pub mod serve;
 pub mod store;
 pub mod user;
+pub mod watched;
 
 pub use program::{bundled, main_with};

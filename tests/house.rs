@@ -13,10 +13,11 @@ const LONGEST_FILE: usize = 400;
 const LONGER: [(&str, &str); 1] = [("src/ftp/wire/german.rs", "a flat table, a line for each phrase")];
 
 /// Where the file system may be named, and why.
-const FILE_SYSTEM: [(&str, &str); 7] = [
+const FILE_SYSTEM: [(&str, &str); 8] = [
     ("src/store/", "the served tree is its business"),
     ("src/sys.rs", "raw system calls, sendfile among them"),
     ("src/accounts/file.rs", "reads the users file before anything is served, and replaces it for gftp user"),
+    ("src/watched.rs", "looks whether files of the administrator's have changed"),
     ("src/cli/password.rs", "reads the password file before anything is served"),
     ("src/logging/lines.rs", "opens the files that are logged to"),
     ("plugins/netcat/src/carry.rs", "asks what standard input is, and has the kernel send it: no served tree"),
