@@ -3,7 +3,7 @@
 
 /// Received bytes: never more than one line and one read. Empty while idle, with no memory of its own.
 #[derive(Default)]
-pub(crate) struct Inbox {
+pub struct Inbox {
     bytes: Vec<u8>,
     /// How much of it is known to hold no line end.
     searched: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Inbox {
 
 /// What was taken out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// A line, without its CRLF or LF.
     Line(Vec<u8>),
     /// A whole line that is longer than it may be.
@@ -27,29 +27,33 @@ pub(crate) enum Taken {
 }
 
 impl Inbox {
-    pub(crate) fn push(&mut self, byte: u8) {
+    /// One more byte.
+    pub fn push(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+    /// More bytes.
+    pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is here.
+    pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub(crate) fn has_line(&self) -> bool {
+    /// Whether a line end is here.
+    pub fn has_line(&self) -> bool {
         self.bytes.contains(&b'\n')
     }
 
     /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         (self.bytes, self.searched) = (Vec::new(), 0);
     }
 
     /// All that is here, as it came; what is left of a line that was too long is not.
-    pub(crate) fn take_bytes(&mut self) -> Option<Vec<u8>> {
+    pub fn take_bytes(&mut self) -> Option<Vec<u8>> {
         if std::mem::take(&mut self.skipping) {
             let end = self.bytes.iter().position(|&b| b == b'\n').map_or(self.bytes.len(), |end| end + 1);
             self.skipping = end == self.bytes.len() && self.bytes.last() != Some(&b'\n');
@@ -60,7 +64,7 @@ impl Inbox {
     }
 
     /// The next whole line, of at most `longest` bytes.
-    pub(crate) fn take_line(&mut self, longest: usize) -> Option<Taken> {
+    pub fn take_line(&mut self, longest: usize) -> Option<Taken> {
         loop {
             let end = self.bytes[self.searched..].iter().position(|&b| b == b'\n').map(|at| self.searched + at);
             let Some(end) = end else {
@@ -101,7 +105,7 @@ impl Inbox {
 
 /// Whether what a peer says first is a browser's or a scanner's. No line protocol here has these verbs, and answering
 /// them would let a web page make a browser talk to us (field reports call it cross-protocol scripting).
-pub(crate) fn is_http(first: &[u8]) -> bool {
+pub fn is_http(first: &[u8]) -> bool {
     const METHODS: [&[u8]; 10] =
         [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI"];
     METHODS.iter().any(|method| first.strip_prefix(*method).is_some_and(|rest| rest.first() == Some(&b' ')))

@@ -10,19 +10,20 @@
 //! - [`Shutdown`] — the signal that the server is draining, then ending.
 //! - [`Time`] — the time of day and waiting, which tests set by hand.
 //! - [`listen`] — sockets that listen well: backlog, options, accepting that survives a lack of descriptors.
+//! - [`inbox`], [`telnet`] — what is made of bytes; pure, and public so that anything can be thrown at them.
 //! - [`rt`] — the only place that names the async runtime.
 
 mod conn;
 mod dial;
 mod event;
-mod inbox;
+pub mod inbox;
 mod limits;
 pub mod listen;
 mod plugin;
 pub mod rt;
 mod service;
 mod shutdown;
-mod telnet;
+pub mod telnet;
 mod time;
 
 pub use conn::Conn;
