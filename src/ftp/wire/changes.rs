@@ -59,15 +59,19 @@ pub fn parse_facts(text: &[u8]) -> Result<FactChanges, BadFacts<'_>> {
     Ok(changes)
 }
 
-/// An octal mode or umask, as 644 or 0644.
+/// All bits that a mode has.
+const MOST_MODE: u32 = 0o7777;
+
+/// An octal mode or umask, as 644 or 0644: at most 07777, since what lies beyond says what kind of file it is.
 pub fn parse_mode(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > MOST_MODE_DIGITS {
         return None;
     }
-    digits.iter().try_fold(0, |mode, digit| match digit {
+    let mode = digits.iter().try_fold(0, |mode, digit| match digit {
         b'0'..=b'7' => Some(mode * 8 + u32::from(digit - b'0')),
         _ => None,
-    })
+    });
+    mode.filter(|&mode| mode <= MOST_MODE)
 }
 
 /// What SITE UTIME sets.
@@ -176,6 +180,8 @@ mod tests {
             (b"0", Some(0)),
             (b"", None),
             (b"000644", None),
+            (b"20200", None),
+            (b"10000", None),
             (b"8", None),
             (b"+7", None),
         ];
