@@ -19,7 +19,11 @@ pub fn ascii(data: &[u8]) {
     let decoded = decode(&mut FromNetwork::default(), std::iter::once(data));
     assert_eq!(decoded, decode(&mut FromNetwork::default(), pieces(data)), "nor on the way in");
     if !data.contains(&b'\r') {
-        assert_eq!(decode(&mut FromNetwork::default(), std::iter::once(&encoded[..])), data, "text comes back as it went");
+        assert_eq!(
+            decode(&mut FromNetwork::default(), std::iter::once(&encoded[..])),
+            data,
+            "text comes back as it went"
+        );
     }
     let marker = data.first().map_or(0, |&byte| u64::from(byte).min(encoded.len() as u64));
     let mut position = Position::new(marker);
