@@ -20,7 +20,7 @@ pub fn run(order: UserOrder) -> Result<String, Mistake> {
                 absent(users, &name)?;
                 edit::add(text, &user)
             })?;
-            let words = user.rights.words();
+            let words = user.rules.rights().words();
             let may = if words.is_empty() { "nothing".to_string() } else { words.join(", ") };
             Ok(format!("{name} may {may} in {} from the server's next start on\n", user.home))
         }
@@ -80,7 +80,7 @@ fn table(users: &[User]) -> String {
     let name_width = width(&mut users.iter().map(|user| user.name.chars().count()));
     let home_width = width(&mut homes.iter().map(|home| home.chars().count()));
     let row = |(user, home): (&User, &String)| {
-        format!("{:name_width$}  {home:home_width$}  {}\n", user.name, show_rights(user.rights))
+        format!("{:name_width$}  {home:home_width$}  {}\n", user.name, show_rights(user.rules.rights()))
     };
     users.iter().zip(&homes).map(row).collect()
 }

@@ -16,7 +16,7 @@ pub fn add(text: &str, user: &User) -> Result<String, String> {
     table.insert("name", Item::from(user.name.as_str()));
     table.insert("hash", Item::from(user.hash.text()));
     table.insert("home", Item::from(String::from_utf8_lossy(&user.home.absolute()).into_owned()));
-    table.insert("rights", rights(user.rights));
+    table.insert("rights", rights(user.rules.rights()));
     let gap = if text.is_empty() { "" } else { "\n" };
     table.decor_mut().set_prefix(format!("{end}{gap}"));
     users_of(&mut document)?.push(table);
@@ -116,13 +116,13 @@ mod tests {
         assert_eq!(changed, expected);
 
         let home = read_home("/c\"arol").unwrap();
-        let carol = User { name: "carol".into(), hash: new, home, rights: Rights::DROP_BOX, line: 0, column: 0 };
+        let carol = User { name: "carol".into(), hash: new, home, rules: Rights::DROP_BOX.into(), line: 0, column: 0 };
         let added = add(&file, &carol).unwrap();
         assert!(added.starts_with(&file), "{added}");
         let users = users::read(added.as_bytes()).unwrap();
         assert_eq!((users.len(), &users[2].name, &users[2].home), (3, &carol.name, &carol.home));
         let odd = Rights { list: true, mkdir: true, ..Rights::NONE };
-        let added = add(&added, &User { name: "dave".into(), rights: odd, ..carol.clone() }).unwrap();
+        let added = add(&added, &User { name: "dave".into(), rules: odd.into(), ..carol.clone() }).unwrap();
         assert!(added.ends_with("rights = [\"list\", \"mkdir\"]\n"), "{added}");
         assert!(add("", &carol).unwrap().starts_with("[[user]]\nname = \"carol\"\n"));
         assert_eq!(remove(&add("", &carol).unwrap(), "carol").unwrap(), "");

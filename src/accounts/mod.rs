@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::store::{Rights, VirtualPath};
+use crate::store::{Rights, Rules, VirtualPath};
 use hash::Cost;
 pub use hash::Hash;
 use hashing::{Compared, Hashing};
@@ -62,7 +62,7 @@ pub struct Accounts {
 struct Account {
     hash: Hash,
     home: VirtualPath,
-    rights: Rights,
+    rules: Rules,
     sessions: AtomicUsize,
 }
 
@@ -83,7 +83,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Visitor {
     /// What he may do.
-    pub rights: Rights,
+    pub rules: Rules,
     /// What he sees as the root, below the served one.
     pub home: VirtualPath,
     /// His account's place; none for visitors without an account, who are not one user.
@@ -116,7 +116,7 @@ impl Accounts {
     pub fn new(anonymous: Anonymous, users: Vec<User>, most_sessions: usize) -> Self {
         let nobody = Hash::of_nobody(most_usual(&users));
         let described = describe(anonymous, &users);
-        let account = |User { hash, home, rights, .. }| Account { hash, home, rights, sessions: AtomicUsize::new(0) };
+        let account = |User { hash, home, rules, .. }| Account { hash, home, rules, sessions: AtomicUsize::new(0) };
         let named = users.into_iter().map(|user| (user.name.clone().into_bytes(), Arc::new(account(user)))).collect();
         let (hashing, known) = (Hashing::new(), Known::new());
         Accounts { anonymous, named, most_sessions, nobody, hashing, known, described }
@@ -135,7 +135,7 @@ impl Accounts {
     /// Whether somebody at that address may come in as `name`. A wrong name takes as long as a wrong password.
     pub async fn admit(&self, name: &[u8], password: Password, from: IpAddr) -> Verdict {
         if let Some(rights) = self.anonymous(name) {
-            return Verdict::In(Visitor { rights, home: VirtualPath::root(), stay: None });
+            return Verdict::In(Visitor { rules: rights.into(), home: VirtualPath::root(), stay: None });
         }
         let account = self.named.get(name);
         let hash = account.map_or(&self.nobody, |account| &account.hash);
@@ -152,8 +152,8 @@ impl Accounts {
         self.known.remember(name, hash, &password);
         match account.stay(self.most_sessions) {
             Some(stay) => {
-                let (rights, home) = (account.rights, account.home.clone());
-                Verdict::In(Visitor { rights, home, stay: Some(stay) })
+                let (rules, home) = (account.rules.clone(), account.home.clone());
+                Verdict::In(Visitor { rules, home, stay: Some(stay) })
             }
             None => Verdict::Full(self.most_sessions),
         }
@@ -217,8 +217,8 @@ fn describe(anonymous: Anonymous, users: &[User]) -> String {
         users if users.len() > MOST_NAMED => Some(format!("{} accounts", users.len())),
         [first, rest @ ..] => {
             let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
-            let same = rest.iter().all(|user| user.rights == first.rights);
-            Some(match first.rights {
+            let same = rest.iter().all(|user| user.rules == first.rules);
+            Some(match first.rules.rights() {
                 Rights::FULL if same => format!("{} (reading and writing)", names.join(", ")),
                 Rights::READ_ONLY if same => format!("{} (reading only)", names.join(", ")),
                 _ => names.join(", "),

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::Password;
 use super::hash::Hash;
-use crate::store::{Rights, VirtualPath, is_temporary};
+use crate::store::{Rights, Rules, VirtualPath, is_temporary};
 
 /// Longest name of an account in bytes: longer than anybody types, short enough for every log line.
 const LONGEST_NAME: usize = 255;
@@ -25,7 +25,7 @@ pub struct User {
     /// What it sees as its root, below the served one.
     pub home: VirtualPath,
     /// What it may do.
-    pub rights: Rights,
+    pub rules: Rules,
     /// The line of its name, from 1; 0 where it stands in no file.
     pub line: usize,
     /// The column of its name, from 1; 0 where it stands in no file.
@@ -38,7 +38,7 @@ impl User {
         if password.is_empty() {
             return Err(format!("the password of {name} is empty"));
         }
-        Ok(User { name: name.to_string(), hash: Hash::of(password)?, home, rights, line: 0, column: 0 })
+        Ok(User { name: name.to_string(), hash: Hash::of(password)?, home, rules: rights.into(), line: 0, column: 0 })
     }
 }
 
@@ -97,7 +97,7 @@ pub fn read(text: &[u8]) -> Result<Vec<User>, Misread> {
             let what = format!("the name \"{name}\" stands in line {first} already; expected each name once");
             return Err(misread(text, start, &what));
         }
-        users.push(User { name, hash: hash.0, home: home.0, rights: rights.0, line, column });
+        users.push(User { name, hash: hash.0, home: home.0, rules: rights.0.into(), line, column });
     }
     Ok(users)
 }

@@ -131,7 +131,7 @@ impl Session {
 
     /// Lets `name` in, if the home can be opened: it is made where it does not stand.
     pub async fn let_in(&mut self, name: Vec<u8>, visitor: Visitor) -> Result<(), StoreError> {
-        let Visitor { rights, home, stay } = visitor;
+        let Visitor { rules, home, stay } = visitor;
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
@@ -139,7 +139,7 @@ impl Session {
         // In this order: a seat that is given up takes the session off the roll.
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
-        self.who = Who::In(name, store.view(rights, owner), stay);
+        self.who = Who::In(name, store.view(rules, owner), stay);
         Ok(())
     }
 

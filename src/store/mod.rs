@@ -21,6 +21,7 @@ mod portion;
 mod reading;
 mod resolve;
 mod rights;
+mod rules;
 pub mod sys;
 mod tally;
 mod temporary;
@@ -41,6 +42,7 @@ pub use listing::{BATCH, Item, Listing, Selection};
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, VirtualPath};
 pub use reading::{Reading, Window};
 pub use rights::Rights;
+pub use rules::Rules;
 pub use sys::Identity;
 pub use tally::Tally;
 pub use temporary::is_temporary;
@@ -80,8 +82,8 @@ impl Store {
     }
 
     /// A session's door. `owner` says whose broken uploads are whose, such as "account@address".
-    pub fn view(self: &Arc<Self>, rights: Rights, owner: String) -> View {
-        View::new(self.clone(), rights, owner.into())
+    pub fn view(self: &Arc<Self>, rules: impl Into<Rules>, owner: String) -> View {
+        View::new(self.clone(), rules.into(), owner.into())
     }
 
     /// Removes temporary files whose writers are dead, in the whole tree, following no link. Uploads that live are

@@ -12,6 +12,7 @@ use super::path::VirtualPath;
 use super::reading::Reading;
 use super::resolve::{Miss, Place, is_link};
 use super::rights::Rights;
+use super::rules::Rules;
 use super::sys;
 use super::temporary::{is_temporary, remove_if_dead};
 use super::upload::{How, NEW_FILE, Upload};
@@ -41,19 +42,19 @@ const WHOLE_UMASK: u32 = 0o777;
 #[derive(Clone)]
 pub struct View {
     store: Arc<Store>,
-    rights: Rights,
+    rules: Rules,
     owner: Arc<str>,
     umask: u32,
 }
 
 impl View {
-    pub(super) fn new(store: Arc<Store>, rights: Rights, owner: Arc<str>) -> Self {
-        View { store, rights, owner, umask: NEW_UMASK }
+    pub(super) fn new(store: Arc<Store>, rules: Rules, owner: Arc<str>) -> Self {
+        View { store, rules, owner, umask: NEW_UMASK }
     }
 
-    /// The rights it was made with.
+    /// The rights that hold where nothing else is said.
     pub fn rights(&self) -> Rights {
-        self.rights
+        self.rules.rights()
     }
 
     /// The permission bits that new files and directories of this session go without.
@@ -63,14 +64,14 @@ impl View {
 
     /// Sets them, 0 to 0o777. Needs `site`: it could open to others what the site keeps closed.
     pub fn set_umask(&mut self, umask: u32) -> Result<(), StoreError> {
-        need(self.rights.site, "site")?;
+        need(self.rights().site, "site")?;
         self.umask = umask & WHOLE_UMASK;
         Ok(())
     }
 
     /// Whether `path` is a directory that one may stand in. Any right will do: who may only write must get there.
     pub fn enter(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights != Rights::NONE, "list")?;
+        need(self.rights() != Rights::NONE, "list")?;
         visible(path)?;
         let (directory, _) = self.store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY)?;
         Ok(sys::may_search(directory)?)
@@ -78,7 +79,7 @@ impl View {
 
     /// What `path` is; a link is followed. Needs `list` or `read`.
     pub fn entry(&self, path: &VirtualPath) -> Result<Entry, StoreError> {
-        need(self.rights.list || self.rights.read, "list")?;
+        need(self.rights().list || self.rights().read, "list")?;
         visible(path)?;
         let (fd, _) = self.store.resolver.open_path(path.relative(), sys::PLACE)?;
         Ok(self.store.common.owners.entry_of(fd)?)
@@ -86,7 +87,7 @@ impl View {
 
     /// Opens a regular file for reading. Needs `read`.
     pub fn read(&self, path: &VirtualPath) -> Result<Reading, StoreError> {
-        need(self.rights.read, "read")?;
+        need(self.rights().read, "read")?;
         visible(path)?;
         let (fd, stat) = self.store.resolver.open_path(path.relative(), sys::READ_FILE)?;
         Reading::of(fd, &stat)
@@ -95,7 +96,7 @@ impl View {
     /// Starts an upload to `path`. Needs `write`; to append, `append` will do. With `create` alone it takes a free name,
     /// whatever was asked, or goes on with this owner's kept partial upload.
     pub fn upload(&self, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
-        let Rights { write, append, create, .. } = self.rights;
+        let Rights { write, append, create, .. } = self.rights();
         let (right, may_touch) = match how {
             How::Append | How::AppendKept => ("append", write || append),
             How::Replace | How::ResumeAt(_) | How::Unique => ("write", write),
@@ -109,14 +110,14 @@ impl View {
 
     /// Bytes of this owner's kept partial upload to `path`. Needs `write`, `append` or `create`.
     pub fn kept(&self, path: &VirtualPath) -> Option<u64> {
-        (self.rights.write || self.rights.append || self.rights.create)
+        (self.rights().write || self.rights().append || self.rights().create)
             .then(|| self.store.common.kept.size(&self.key(path)))
             .flatten()
     }
 
     /// Deletes a file or a link, and this owner's kept partial upload to it; how many bytes the file had. Needs `delete`.
     pub fn delete(&self, path: &VirtualPath) -> Result<u64, StoreError> {
-        need(self.rights.delete, "delete")?;
+        need(self.rights().delete, "delete")?;
         visible(path)?;
         let deleted = match self.present(path) {
             Ok(place) => sys::unlink(&place.directory, &place.name).map(|()| place.size).map_err(StoreError::from),
@@ -133,7 +134,7 @@ impl View {
 
     /// Removes an empty directory. Broken uploads kept in it go with it. Needs `delete`.
     pub fn remove_directory(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights.delete, "delete")?;
+        need(self.rights().delete, "delete")?;
         visible(path)?;
         if path.is_root() {
             return Err(StoreError::BadName("the root cannot be removed"));
@@ -155,7 +156,7 @@ impl View {
 
     /// Makes a directory. Needs `mkdir`.
     pub fn make_directory(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights.mkdir, "mkdir")?;
+        need(self.rights().mkdir, "mkdir")?;
         creatable(path)?;
         let place = self.store.resolver.place(path.relative())?.ok_or(StoreError::Exists)?;
         Ok(sys::make_directory(&place.directory, &place.name, NEW_DIRECTORY & !self.umask)?)
@@ -163,7 +164,7 @@ impl View {
 
     /// Whether `path` is there to be renamed; a link counts as itself. Needs `rename`.
     pub fn exists_for_rename(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights.rename, "rename")?;
+        need(self.rights().rename, "rename")?;
         visible(path)?;
         if path.is_root() {
             return Err(StoreError::BadName("the root cannot be renamed"));
@@ -178,7 +179,7 @@ impl View {
         creatable(to)?;
         let old = self.present(from)?;
         let new = self.store.resolver.place(to.relative())?.ok_or(StoreError::Exists)?;
-        let renamed = if self.rights.delete || self.rights.write {
+        let renamed = if self.rights().delete || self.rights().write {
             sys::rename(&old.directory, &old.name, &new.directory, &new.name)
         } else {
             sys::rename_new(&old.directory, &old.name, &new.directory, &new.name)
@@ -194,7 +195,7 @@ impl View {
 
     /// Lists a directory. Needs `list`.
     pub fn list(&self, path: &VirtualPath, selection: Selection) -> Result<Listing, StoreError> {
-        need(self.rights.list, "list")?;
+        need(self.rights().list, "list")?;
         visible(path)?;
         Listing::of_directory(self.store.clone(), path, selection)
     }
@@ -203,7 +204,7 @@ impl View {
     /// Nothing that matches is an empty listing. Of the selection `hidden`, `dots` and `recursive` are not heeded.
     /// A name that exists wins over its reading as a pattern: callers look that up first. Needs `list`.
     pub fn glob(&self, directory: &VirtualPath, pattern: &[u8], selection: Selection) -> Result<Listing, StoreError> {
-        need(self.rights.list, "list")?;
+        need(self.rights().list, "list")?;
         if pattern.contains(&0) {
             return Err(StoreError::BadName("the name contains a NUL byte"));
         }
@@ -214,7 +215,7 @@ impl View {
 
     /// Bytes that can still be written where `path` is, or would be. Needs any right.
     pub fn space(&self, path: &VirtualPath) -> Result<u64, StoreError> {
-        need(self.rights != Rights::NONE, "list")?;
+        need(self.rights() != Rights::NONE, "list")?;
         visible(path)?;
         let found = match self.store.resolver.open_path(path.relative(), sys::PLACE) {
             Err(Miss::Os(Errno::NOENT)) => {

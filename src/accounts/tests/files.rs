@@ -20,15 +20,15 @@ fn a_file_says_who_may_do_what_where() {
     );
     let users = users.unwrap();
     let [alice, bob] = users.as_slice() else { panic!("{users:?}") };
-    assert_eq!((alice.name.as_str(), alice.rights, alice.line, alice.column), ("alice", Rights::FULL, 3, 8));
+    assert_eq!((alice.name.as_str(), alice.rules.rights(), alice.line, alice.column), ("alice", Rights::FULL, 3, 8));
     assert_eq!((alice.home.absolute(), alice.hash.text()), (b"/users/alice".to_vec(), HASH));
-    assert_eq!((bob.name.as_str(), bob.rights, bob.line), ("bob ü", Rights::READ_ONLY, 11));
+    assert_eq!((bob.name.as_str(), bob.rules.rights(), bob.line), ("bob ü", Rights::READ_ONLY, 11));
     assert!(bob.home.is_root());
     for empty in ["", "# nothing\n", "user = []\n", "\u{feff}"] {
         assert_eq!(file(empty).unwrap(), []);
     }
     let written = "user = [{ name = \"a\", hash = HASH, home = \"x\", rights = [] }]";
-    assert_eq!(file(written).unwrap()[0].rights, Rights::NONE);
+    assert_eq!(file(written).unwrap()[0].rules.rights(), Rights::NONE);
 }
 
 #[test]

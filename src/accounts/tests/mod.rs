@@ -10,7 +10,7 @@ use known::REMEMBERED_FOR;
 const HERE: [u8; 4] = [192, 0, 2, 1];
 
 fn user(name: &str, hash: Hash) -> User {
-    User { name: name.to_string(), hash, home: VirtualPath::root(), rights: Rights::FULL, line: 0, column: 0 }
+    User { name: name.to_string(), hash, home: VirtualPath::root(), rules: Rights::FULL.into(), line: 0, column: 0 }
 }
 
 fn secret(password: &str) -> Hash {
@@ -84,7 +84,7 @@ fn visitors_without_an_account_are_not_one_user() {
     let accounts = Accounts::new(Anonymous::Read, Vec::new(), 0);
     for name in ["anonymous", "FTP"] {
         let Verdict::In(visitor) = admit(&accounts, name, "") else { panic!("{name}") };
-        assert_eq!((visitor.rights, visitor.stay.is_none()), (Rights::READ_ONLY, true));
+        assert_eq!((visitor.rules.rights(), visitor.stay.is_none()), (Rights::READ_ONLY, true));
     }
     assert_eq!(accounts.hashing.computed(), 0);
     // Where there are none, their name is one as any other.
@@ -97,7 +97,7 @@ fn visitors_without_an_account_are_not_one_user() {
 fn the_line_at_start_stays_short() {
     let many = |count: usize| (0..count).map(|number| user(&format!("u{number}"), secret("x"))).collect::<Vec<_>>();
     let mut mixed = many(2);
-    mixed[0].rights = Rights::READ_ONLY;
+    mixed[0].rules = Rights::READ_ONLY.into();
     for (anonymous, users, said) in [
         (Anonymous::Off, Vec::new(), "nobody (no account is given)"),
         (Anonymous::Write, Vec::new(), "anyone (reading and writing)"),

@@ -60,7 +60,7 @@ struct Pair {
 impl View {
     /// Whether `path` is a file or directory that can be copied. Needs `read`.
     pub fn exists_for_copy(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights.read, "read")?;
+        need(self.rights().read, "read")?;
         visible(path)?;
         let (_, stat) = self.store.resolver.open_path(path.relative(), sys::PLACE)?;
         match sys::kind(&stat) {
@@ -72,8 +72,8 @@ impl View {
     /// Begins to copy `from`, to which a link is followed, to `to`. A file replaces a file; a directory needs a free
     /// name. Needs `read` and `write`, and for a directory `mkdir`.
     pub fn copy(&self, from: &VirtualPath, to: &VirtualPath) -> Result<Copying, StoreError> {
-        need(self.rights.read, "read")?;
-        need(self.rights.write, "write")?;
+        need(self.rights().read, "read")?;
+        need(self.rights().write, "write")?;
         visible(from)?;
         creatable(to)?;
         let (_, stat) = self.store.resolver.open_path(from.relative(), sys::PLACE)?;
@@ -103,7 +103,7 @@ impl View {
     }
 
     fn begin_tree(&self, from: &VirtualPath, to: &VirtualPath) -> Result<Tree, StoreError> {
-        need(self.rights.mkdir, "mkdir")?;
+        need(self.rights().mkdir, "mkdir")?;
         if to.starts_with(from) {
             return Err(StoreError::BadName("a directory cannot be copied into itself"));
         }

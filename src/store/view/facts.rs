@@ -42,10 +42,10 @@ impl View {
     pub fn change(&self, path: &VirtualPath, changes: Changes) -> Result<(), StoreError> {
         let Changes { modified, accessed, created, permissions } = changes;
         if modified.or(accessed).or(created).is_some() {
-            need(self.rights.write, "write")?;
+            need(self.rights().write, "write")?;
         }
         if permissions.is_some() {
-            need(self.rights.site, "site")?;
+            need(self.rights().site, "site")?;
         }
         let (accessed, modified, created) = (moment(accessed)?, moment(modified)?, moment(created)?);
         let (directory, name) = self.followed(path)?;

@@ -44,9 +44,9 @@ impl View {
             let path = path.clone();
             move |error: StoreError| Trouble { path, error }
         };
-        need(self.rights.read, "read").map_err(about(target))?;
-        need(self.rights.write, "write").map_err(about(target))?;
-        need(self.rights.delete, "delete").map_err(about(target))?;
+        need(self.rights().read, "read").map_err(about(target))?;
+        need(self.rights().write, "write").map_err(about(target))?;
+        need(self.rights().delete, "delete").map_err(about(target))?;
         if parts.len() > MAX_PARTS {
             return Err(about(target)(StoreError::TooMany { what: "parts", limit: MAX_PARTS }));
         }

@@ -19,7 +19,7 @@ impl View {
     /// Makes `link`, a symbolic link to `target`, which must be there. Its text is relative, so that it leads there
     /// for other programs too, and also where the served root is moved. Needs `site`.
     pub fn make_link(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights.site, "site")?;
+        need(self.rights().site, "site")?;
         visible(target)?;
         creatable(link)?;
         let (_, stat) = self.store.resolver.open_path(target.relative(), sys::PLACE)?;

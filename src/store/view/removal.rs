@@ -49,7 +49,7 @@ struct Level {
 impl View {
     /// Begins to remove a directory with all that is in it. Needs `delete`.
     pub fn remove_tree(&self, path: &VirtualPath) -> Result<Removal, StoreError> {
-        need(self.rights.delete, "delete")?;
+        need(self.rights().delete, "delete")?;
         visible(path)?;
         if path.is_root() {
             return Err(StoreError::BadName("the root cannot be removed"));
