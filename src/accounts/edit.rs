@@ -93,6 +93,7 @@ fn checked(document: &DocumentMut) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::accounts::Password;
+    use crate::accounts::rate::Rates;
     use crate::accounts::users::read_home;
 
     const FILE: &str = "# Our accounts.\n# Ask Eve.\n\n# Alice is in sales.\n[[user]]\nname = 'alice' # since May\n\
@@ -116,7 +117,15 @@ mod tests {
         assert_eq!(changed, expected);
 
         let home = read_home("/c\"arol").unwrap();
-        let carol = User { name: "carol".into(), hash: new, home, rights: Rights::DROP_BOX, line: 0, column: 0 };
+        let carol = User {
+            name: "carol".into(),
+            hash: new,
+            home,
+            rights: Rights::DROP_BOX,
+            rate: Rates::default(),
+            line: 0,
+            column: 0,
+        };
         let added = add(&file, &carol).unwrap();
         assert!(added.starts_with(&file), "{added}");
         let users = users::read(added.as_bytes()).unwrap();

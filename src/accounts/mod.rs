@@ -8,6 +8,7 @@ pub mod file;
 mod hash;
 mod hashing;
 mod known;
+pub mod rate;
 pub mod users;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use hash::Cost;
 pub use hash::Hash;
 use hashing::{Compared, Hashing};
 use known::Known;
+use rate::Rates;
 use users::User;
 
 /// The names under which visitors without an account come (RFC 1635), in any case.
@@ -63,6 +65,7 @@ struct Account {
     hash: Hash,
     home: VirtualPath,
     rights: Rights,
+    rate: Rates,
     sessions: AtomicUsize,
 }
 
@@ -86,6 +89,8 @@ pub struct Visitor {
     pub rights: Rights,
     /// What he sees as the root, below the served one.
     pub home: VirtualPath,
+    /// How fast his transfers may go.
+    pub rate: Rates,
     /// His account's place; none for visitors without an account, who are not one user.
     pub stay: Option<Stay>,
 }
@@ -116,7 +121,10 @@ impl Accounts {
     pub fn new(anonymous: Anonymous, users: Vec<User>, most_sessions: usize) -> Self {
         let nobody = Hash::of_nobody(most_usual(&users));
         let described = describe(anonymous, &users);
-        let account = |User { hash, home, rights, .. }| Account { hash, home, rights, sessions: AtomicUsize::new(0) };
+        let account = |User { hash, home, rights, rate, .. }| {
+            let sessions = AtomicUsize::new(0);
+            Account { hash, home, rights, rate, sessions }
+        };
         let named = users.into_iter().map(|user| (user.name.clone().into_bytes(), Arc::new(account(user)))).collect();
         let (hashing, known) = (Hashing::new(), Known::new());
         Accounts { anonymous, named, most_sessions, nobody, hashing, known, described }
@@ -135,7 +143,7 @@ impl Accounts {
     /// Whether somebody at that address may come in as `name`. A wrong name takes as long as a wrong password.
     pub async fn admit(&self, name: &[u8], password: Password, from: IpAddr) -> Verdict {
         if let Some(rights) = self.anonymous(name) {
-            return Verdict::In(Visitor { rights, home: VirtualPath::root(), stay: None });
+            return Verdict::In(Visitor { rights, home: VirtualPath::root(), rate: Rates::default(), stay: None });
         }
         let account = self.named.get(name);
         let hash = account.map_or(&self.nobody, |account| &account.hash);
@@ -153,7 +161,7 @@ impl Accounts {
         match account.stay(self.most_sessions) {
             Some(stay) => {
                 let (rights, home) = (account.rights, account.home.clone());
-                Verdict::In(Visitor { rights, home, stay: Some(stay) })
+                Verdict::In(Visitor { rights, home, rate: account.rate, stay: Some(stay) })
             }
             None => Verdict::Full(self.most_sessions),
         }

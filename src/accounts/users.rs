@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::Password;
 use super::hash::Hash;
+use super::rate::{Rates, TypedRate};
 use crate::store::{Rights, VirtualPath, is_temporary};
 
 /// Longest name of an account in bytes: longer than anybody types, short enough for every log line.
@@ -26,6 +27,8 @@ pub struct User {
     pub home: VirtualPath,
     /// What it may do.
     pub rights: Rights,
+    /// How fast its transfers may go.
+    pub rate: Rates,
     /// The line of its name, from 1; 0 where it stands in no file.
     pub line: usize,
     /// The column of its name, from 1; 0 where it stands in no file.
@@ -38,7 +41,8 @@ impl User {
         if password.is_empty() {
             return Err(format!("the password of {name} is empty"));
         }
-        Ok(User { name: name.to_string(), hash: Hash::of(password)?, home, rights, line: 0, column: 0 })
+        let (name, hash, rate) = (name.to_string(), Hash::of(password)?, Rates::default());
+        Ok(User { name, hash, home, rights, rate, line: 0, column: 0 })
     }
 }
 
@@ -76,6 +80,8 @@ struct Entry {
     #[serde(default)]
     home: Home,
     rights: TypedRights,
+    download: Option<TypedRate>,
+    upload: Option<TypedRate>,
 }
 
 /// Reads a users file. Names differ from each other; the order is the file's.
@@ -89,7 +95,7 @@ pub fn read(text: &[u8]) -> Result<Vec<User>, Misread> {
     let mut places = Places::of(text.as_bytes());
     let mut lines: HashMap<String, usize> = HashMap::with_capacity(whole.user.len());
     let mut users = Vec::with_capacity(whole.user.len());
-    for Entry { name, hash, home, rights } in whole.user {
+    for Entry { name, hash, home, rights, download, upload } in whole.user {
         let start = name.span().start;
         let (line, column) = places.at(start);
         let name = name.into_inner().0;
@@ -97,7 +103,8 @@ pub fn read(text: &[u8]) -> Result<Vec<User>, Misread> {
             let what = format!("the name \"{name}\" stands in line {first} already; expected each name once");
             return Err(misread(text, start, &what));
         }
-        users.push(User { name, hash: hash.0, home: home.0, rights: rights.0, line, column });
+        let rate = Rates { download: download.map(|rate| rate.0), upload: upload.map(|rate| rate.0) };
+        users.push(User { name, hash: hash.0, home: home.0, rights: rights.0, rate, line, column });
     }
     Ok(users)
 }

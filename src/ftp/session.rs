@@ -131,7 +131,7 @@ impl Session {
 
     /// Lets `name` in, if the home can be opened: it is made where it does not stand.
     pub async fn let_in(&mut self, name: Vec<u8>, visitor: Visitor) -> Result<(), StoreError> {
-        let Visitor { rights, home, stay } = visitor;
+        let Visitor { rights, home, stay, .. } = visitor;
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());

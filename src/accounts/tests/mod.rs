@@ -10,7 +10,15 @@ use known::REMEMBERED_FOR;
 const HERE: [u8; 4] = [192, 0, 2, 1];
 
 fn user(name: &str, hash: Hash) -> User {
-    User { name: name.to_string(), hash, home: VirtualPath::root(), rights: Rights::FULL, line: 0, column: 0 }
+    User {
+        name: name.to_string(),
+        hash,
+        home: VirtualPath::root(),
+        rights: Rights::FULL,
+        rate: Rates::default(),
+        line: 0,
+        column: 0,
+    }
 }
 
 fn secret(password: &str) -> Hash {
