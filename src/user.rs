@@ -1,5 +1,6 @@
 //! `gftp user …`: makes and changes the accounts of a users file, asks for passwords, and says in a line or a table what
-//! has come of it. The server reads the file when it starts.
+//! has come of it. A running server reads the file
+//! again when it has changed.
 
 use std::path::Path;
 
@@ -9,30 +10,40 @@ use crate::accounts::users::{User, show_rights};
 use crate::accounts::{edit, users};
 use crate::cli::{Mistake, UserAction, UserOrder, new_password};
 
+/// When it comes true.
+const SOON: &str = "a running server takes note within seconds";
+
 /// Does it; the text is for standard output.
 pub fn run(order: UserOrder) -> Result<String, Mistake> {
     let UserOrder { file, action } = order;
     match action {
-        UserAction::Add { name, home, rights } => {
+        UserAction::Add { name, home, rights, settings } => {
             check_new(&file, &name)?;
             let user = User::of(&name, &new_password(&name)?, home, rights).map_err(Mistake)?;
             change(&file, true, |text, users| {
                 absent(users, &name)?;
-                edit::add(text, &user)
+                edit::add(text, &user, &settings)
             })?;
             let words = user.rules.rights().words();
             let may = if words.is_empty() { "nothing".to_string() } else { words.join(", ") };
-            Ok(format!("{name} may {may} in {} from the server's next start on\n", user.home))
+            Ok(format!("{name} may {may} in {}; {SOON}\n", user.home))
+        }
+        UserAction::Set { settings, .. } if settings.is_empty() => Err(Mistake(
+            "nothing to set: give what is to change, as --expires 2026-12-31 (gftp user set --help)".to_string(),
+        )),
+        UserAction::Set { name, settings } => {
+            change(&file, false, |text, _| edit::set(text, &name, &settings))?;
+            Ok(format!("{name} is changed; {SOON}\n"))
         }
         UserAction::Passwd { name } => {
             known(&file, &name)?;
             let hash = Hash::of(&new_password(&name)?).map_err(Mistake)?;
             change(&file, false, |text, _| edit::set_hash(text, &name, &hash))?;
-            Ok(format!("{name} has another password from the server's next start on\n"))
+            Ok(format!("{name} has another password; {SOON}\n"))
         }
         UserAction::Remove { name } => {
             change(&file, false, |text, _| edit::remove(text, &name))?;
-            Ok(format!("{name} has no account from the server's next start on\n"))
+            Ok(format!("{name} has no account any more; {SOON}\n"))
         }
         UserAction::List => Ok(table(&file::read(&file).map_err(Mistake)?.users)),
     }
@@ -73,14 +84,16 @@ fn known(file: &Path, name: &str) -> Result<(), Mistake> {
     }
 }
 
-/// Name, home and rights of each, in columns.
+/// Name, home and rights of each, in columns, and on what terms it may come.
 fn table(users: &[User]) -> String {
     let homes: Vec<_> = users.iter().map(|user| user.home.to_string()).collect();
     let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
     let name_width = width(&mut users.iter().map(|user| user.name.chars().count()));
     let home_width = width(&mut homes.iter().map(|home| home.chars().count()));
     let row = |(user, home): (&User, &String)| {
-        format!("{:name_width$}  {home:home_width$}  {}\n", user.name, show_rights(user.rules.rights()))
+        let rights = show_rights(user.rules.rights());
+        let last = [rights, user.terms.to_string()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        format!("{:name_width$}  {home:home_width$}  {}\n", user.name, last.join("  "))
     };
     users.iter().zip(&homes).map(row).collect()
 }

@@ -1,13 +1,13 @@
 //! Changes to the text of a users file. What they do not touch stays as it is, comments and order too. Knows text only.
 
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use super::hash::Hash;
+use super::settings::{Setting, rights_value};
 use super::users::{self, User};
-use crate::store::Rights;
 
-/// The text with one more account at its end.
-pub fn add(text: &str, user: &User) -> Result<String, String> {
+/// The text with one more account at its end, of which these are set as well.
+pub fn add(text: &str, user: &User, settings: &[Setting]) -> Result<String, String> {
     let mut document = parse(text)?;
     // What follows the last account is a remark on it or on those before, and stays before the new one.
     let end = document.trailing().as_str().unwrap_or_default().to_string();
@@ -16,7 +16,12 @@ pub fn add(text: &str, user: &User) -> Result<String, String> {
     table.insert("name", Item::from(user.name.as_str()));
     table.insert("hash", Item::from(user.hash.text()));
     table.insert("home", Item::from(String::from_utf8_lossy(&user.home.absolute()).into_owned()));
-    table.insert("rights", rights(user.rules.rights()));
+    table.insert("rights", Item::Value(rights_value(user.rules.rights())));
+    for Setting { key, value } in settings {
+        if let Some(value) = value {
+            table.insert(key, Item::Value(value.clone()));
+        }
+    }
     let gap = if text.is_empty() { "" } else { "\n" };
     table.decor_mut().set_prefix(format!("{end}{gap}"));
     users_of(&mut document)?.push(table);
@@ -25,14 +30,27 @@ pub fn add(text: &str, user: &User) -> Result<String, String> {
 
 /// The text with another hash for an account.
 pub fn set_hash(text: &str, name: &str, hash: &Hash) -> Result<String, String> {
+    set(text, name, &[Setting { key: "hash", value: Some(hash.text().into()) }])
+}
+
+/// The text with these settings for an account.
+pub fn set(text: &str, name: &str, settings: &[Setting]) -> Result<String, String> {
     let mut document = parse(text)?;
     let users = users_of(&mut document)?;
     let at = find(users, name)?;
-    if let Some(Item::Value(value)) = users.get_mut(at).and_then(|user| user.get_mut("hash")) {
-        // A remark behind it stays.
-        let decor = value.decor().clone();
-        *value = Value::from(hash.text());
-        *value.decor_mut() = decor;
+    if let Some(user) = users.get_mut(at) {
+        for Setting { key, value } in settings {
+            match (user.get_mut(key), value) {
+                (Some(Item::Value(old)), Some(new)) => {
+                    // A remark behind it stays.
+                    let decor = old.decor().clone();
+                    *old = new.clone();
+                    *old.decor_mut() = decor;
+                }
+                (_, Some(new)) => drop(user.insert(key, Item::Value(new.clone()))),
+                (_, None) => drop(user.remove(key)),
+            }
+        }
     }
     checked(&document)
 }
@@ -56,13 +74,6 @@ pub fn remove(text: &str, name: &str) -> Result<String, String> {
         }
     }
     checked(&document)
-}
-
-fn rights(rights: Rights) -> Item {
-    match rights.preset() {
-        Some(preset) => Item::from(preset),
-        None => Item::Value(rights.words().into_iter().collect()),
-    }
 }
 
 fn parse(text: &str) -> Result<DocumentMut, String> {
@@ -93,7 +104,9 @@ fn checked(document: &DocumentMut) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::accounts::Password;
+    use crate::accounts::terms::Terms;
     use crate::accounts::users::read_home;
+    use crate::store::Rights;
 
     const FILE: &str = "# Our accounts.\n# Ask Eve.\n\n# Alice is in sales.\n[[user]]\nname = 'alice' # since May\n\
                         hash = 'OLD' # changed often\nrights = [\n  \"list\", # she looks\n]\n\n# Bob\n[[user]]\n\
@@ -116,16 +129,68 @@ mod tests {
         assert_eq!(changed, expected);
 
         let home = read_home("/c\"arol").unwrap();
-        let carol = User { name: "carol".into(), hash: new, home, rules: Rights::DROP_BOX.into(), line: 0, column: 0 };
-        let added = add(&file, &carol).unwrap();
+        let carol = User {
+            name: "carol".into(),
+            hash: new,
+            home,
+            rules: Rights::DROP_BOX.into(),
+            terms: Terms::default(),
+            line: 0,
+            column: 0,
+        };
+        let added = add(&file, &carol, &[]).unwrap();
         assert!(added.starts_with(&file), "{added}");
         let users = users::read(added.as_bytes()).unwrap();
         assert_eq!((users.len(), &users[2].name, &users[2].home), (3, &carol.name, &carol.home));
         let odd = Rights { list: true, mkdir: true, ..Rights::NONE };
-        let added = add(&added, &User { name: "dave".into(), rules: odd.into(), ..carol.clone() }).unwrap();
+        let added = add(&added, &User { name: "dave".into(), rules: odd.into(), ..carol.clone() }, &[]).unwrap();
         assert!(added.ends_with("rights = [\"list\", \"mkdir\"]\n"), "{added}");
-        assert!(add("", &carol).unwrap().starts_with("[[user]]\nname = \"carol\"\n"));
-        assert_eq!(remove(&add("", &carol).unwrap(), "carol").unwrap(), "");
+        assert!(add("", &carol, &[]).unwrap().starts_with("[[user]]\nname = \"carol\"\n"));
+        assert_eq!(remove(&add("", &carol, &[]).unwrap(), "carol").unwrap(), "");
+    }
+
+    #[test]
+    fn settings_are_written_replaced_and_taken_out() {
+        let hash = hash();
+        let file = file(&hash);
+        let settings = [
+            Setting::networks("192.0.2.0/24, 2001:db8::/32"),
+            Setting::sessions("4"),
+            Setting::expires("2026-12-31"),
+            Setting::download("10 MiB/s"),
+            Setting::upload("1 Gbit/s"),
+            Setting::rights("list,mkdir"),
+        ];
+        let set_all = set(&file, "bob", &settings.map(Result::unwrap)).unwrap();
+        let written = "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nsessions = 4\nexpires = 2026-12-31\n\
+                       download = \"10 MiB/s\"\nupload = \"1 Gbit/s\"\n";
+        assert!(set_all.contains(written) && set_all.contains("\nrights = [\"list\", \"mkdir\"]\n"), "{set_all}");
+        assert!(set_all.ends_with("# The end.\n") && set_all.contains("# she looks"), "{set_all}");
+        let unset = ["networks", "sessions", "expires", "download", "upload"].map(|key| Setting { key, value: None });
+        let rights = Setting::rights("full").unwrap();
+        let back = set(&set(&set_all, "bob", &unset).unwrap(), "bob", &[rights]).unwrap();
+        assert_eq!(back, file, "nothing is left of it");
+        let none = set(&file, "bob", &unset).unwrap();
+        assert_eq!(none, file, "what is not there is taken out easily");
+        let with_remark = file.replace("rights = \"full\"", "rights = \"full\" # all");
+        let changed = set(&with_remark, "bob", &[Setting::rights("read-only").unwrap()]).unwrap();
+        assert!(changed.contains("rights = \"read-only\" # all\n"), "{changed}");
+        for (said, hint) in [
+            (Setting::networks("192.0.2.0/40"), "192.0.2.0/40"),
+            (Setting::networks(","), "no network"),
+            (Setting::sessions("0"), "at least 1"),
+            (Setting::sessions("four"), "\"four\""),
+            (Setting::expires("2026-02-30"), "2026-02-30"),
+            (Setting::upload("10"), "KiB/s"),
+            (Setting::home("../x"), "below the root"),
+            (Setting::rights("unset"), "unset"),
+        ] {
+            assert!(said.unwrap_err().contains(hint), "{hint}");
+        }
+        assert_eq!(
+            Setting::sessions(super::super::settings::UNSET).unwrap().value.map(|value| value.to_string()),
+            None
+        );
     }
 
     #[test]

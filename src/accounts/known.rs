@@ -61,6 +61,11 @@ impl Known {
         }
     }
 
+    /// Forgets all names but those of which this is true: an account that is gone leaves nothing here.
+    pub fn keep_only(&self, is_there: impl Fn(&[u8]) -> bool) {
+        self.digests().retain(|name, _| is_there(name));
+    }
+
     /// A digest of the password and the hash, whose salt makes equal passwords of two accounts differ; another hash is
     /// another digest.
     fn digest(&self, hash: &Hash, password: &Password) -> Option<CtOutput<Blake2bMac512>> {

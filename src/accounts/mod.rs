@@ -1,29 +1,41 @@
 //! Who may log in, with what rights and where. Knows names, passwords, rights and homes; no protocol and no session.
 //!
-//! `users` reads the text of a users file, `edit` changes it, `file` keeps it; `hashing` compares passwords, `known`
-//! remembers which were right a moment ago.
+//! `users` reads the text of a users file, `edit` changes it by `settings`, `file` keeps it; `directory` is what it said when it was last
+//! read, `terms` and `rate` what an account is bound to, `stays` who is in. `hashing` compares passwords in the turns of the
+//! `desk`, `known` remembers which were right a moment ago.
 
+mod desk;
+mod directory;
 pub mod edit;
 pub mod file;
 mod hash;
 mod hashing;
 mod known;
+pub mod rate;
+pub mod settings;
+mod stays;
+pub mod terms;
 pub mod users;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use gftp_plugin::Time;
 
 use crate::store::{Rights, Rules, VirtualPath};
-use hash::Cost;
+pub use directory::Changes;
+use directory::{Account, Directory};
 pub use hash::Hash;
 use hashing::{Compared, Hashing};
 use known::Known;
+use rate::Rates;
+use stays::Seats;
+pub use stays::{Ended, Stay};
 use users::User;
 
 /// The names under which visitors without an account come (RFC 1635), in any case.
@@ -48,22 +60,29 @@ pub struct Password(Vec<u8>);
 /// All who may log in.
 pub struct Accounts {
     anonymous: Anonymous,
-    named: HashMap<Vec<u8>, Arc<Account>>,
-    /// Sessions that one account may have at once.
+    /// Replaced as a whole when the users file is read again. Held for as long as it takes to take a copy of the pointer.
+    directory: RwLock<Arc<Directory>>,
+    /// Held by whoever replaces it.
+    replacing: Mutex<()>,
+    /// Sessions that one account may have at once where nothing else is written of it.
     most_sessions: usize,
-    /// What an unknown name's password is compared with, so that it costs as much as a known one's.
-    nobody: Hash,
+    seats: Arc<Seats>,
     hashing: Hashing,
     known: Known,
+    time: Time,
     /// Those who may log in, for the line at start.
     described: String,
 }
 
-struct Account {
-    hash: Hash,
-    home: VirtualPath,
-    rules: Rules,
-    sessions: AtomicUsize,
+/// Who asks to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Where he comes from.
+    pub peer: SocketAddr,
+    /// Where he has dialled.
+    pub local: SocketAddr,
+    /// Whether nobody between can read the password.
+    pub tls: bool,
 }
 
 /// What a login comes to.
@@ -71,8 +90,9 @@ struct Account {
 pub enum Verdict {
     /// Come in.
     In(Visitor),
-    /// The name or the password is wrong; which of them is not told.
-    Wrong,
+    /// The name or the password is wrong, or the account may not come from there or now; which of them is not told to whoever
+    /// asks. The log may be told, where it is more than a wrong password.
+    Wrong(Option<String>),
     /// The password is right, and the account has so many sessions already, the most allowed.
     Full(usize),
     /// Too many logins wait to be looked at.
@@ -86,12 +106,11 @@ pub struct Visitor {
     pub rules: Rules,
     /// What he sees as the root, below the served one.
     pub home: VirtualPath,
+    /// How fast his transfers may go.
+    pub rate: Rates,
     /// His account's place; none for visitors without an account, who are not one user.
     pub stay: Option<Stay>,
 }
-
-/// One session of an account; the place is free again when it is dropped.
-pub struct Stay(Arc<Account>);
 
 impl Password {
     /// Takes the secret over.
@@ -114,12 +133,46 @@ impl fmt::Debug for Password {
 impl Accounts {
     /// These accounts, each of which may have so many sessions at once. Names must differ.
     pub fn new(anonymous: Anonymous, users: Vec<User>, most_sessions: usize) -> Self {
-        let nobody = Hash::of_nobody(most_usual(&users));
-        let described = describe(anonymous, &users);
-        let account = |User { hash, home, rules, .. }| Account { hash, home, rules, sessions: AtomicUsize::new(0) };
-        let named = users.into_iter().map(|user| (user.name.clone().into_bytes(), Arc::new(account(user)))).collect();
-        let (hashing, known) = (Hashing::new(), Known::new());
-        Accounts { anonymous, named, most_sessions, nobody, hashing, known, described }
+        Accounts {
+            anonymous,
+            described: describe(anonymous, &users),
+            directory: RwLock::new(Arc::new(Directory::after(None, users))),
+            replacing: Mutex::new(()),
+            most_sessions,
+            seats: Arc::default(),
+            hashing: Hashing::new(),
+            known: Known::new(),
+            time: Time::machine(),
+        }
+    }
+
+    /// The same by another clock.
+    #[cfg(test)]
+    pub(crate) fn by(self, time: Time) -> Self {
+        Accounts { time, ..self }
+    }
+
+    /// These accounts instead, from now on. Who is being looked at is judged by the old ones; who is in learns from
+    /// [`Accounts::ended`] whether he may stay.
+    pub fn replace(&self, users: Vec<User>) -> Changes {
+        let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.directory();
+        let after = Arc::new(Directory::after(Some(&before), users));
+        // First, or one who comes in by the new ones could be judged by what was written before.
+        let changes = after.announce(&before);
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        self.known.keep_only(|name| after.find(name).is_some());
+        changes
+    }
+
+    /// Whether an account of that name is written.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        self.directory().find(name).is_some()
+    }
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What one who comes under this name without an account may do; None where there are no such visitors.
@@ -132,31 +185,55 @@ impl Accounts {
         }
     }
 
-    /// Whether somebody at that address may come in as `name`. A wrong name takes as long as a wrong password.
-    pub async fn admit(&self, name: &[u8], password: Password, from: IpAddr) -> Verdict {
+    /// Whether who calls may come in as `name`. A wrong name takes as long as a wrong password, and so does an account that
+    /// may not come from there or has expired.
+    pub async fn admit(&self, name: &[u8], password: Password, caller: &Caller) -> Verdict {
+        let from = caller.peer.ip();
         if let Some(rights) = self.anonymous(name) {
-            return Verdict::In(Visitor { rules: rights.into(), home: VirtualPath::root(), stay: None });
+            return Verdict::In(Visitor {
+                rules: rights.into(),
+                home: VirtualPath::root(),
+                rate: Rates::default(),
+                stay: None,
+            });
         }
-        let account = self.named.get(name);
-        let hash = account.map_or(&self.nobody, |account| &account.hash);
-        if !self.known.recalls(name, hash, &password) {
+        let directory = self.directory();
+        let account = directory.find(name);
+        let hash = account.map_or(&directory.nobody, |account| &account.user.hash);
+        let bar = account.and_then(|account| account.user.terms.bar(from, self.time.now()));
+        // Who is barred learns nothing from a password that is known to be right, not even by its being quick.
+        if bar.is_some() || !self.known.recalls(name, hash, &password) {
             let copy = Password(password.0.clone());
             match self.hashing.compare(hash.clone(), copy, from).await {
                 Compared::Right => {}
-                Compared::Wrong => return Verdict::Wrong,
+                Compared::Wrong => return Verdict::Wrong(None),
                 Compared::Busy => return Verdict::Busy,
             }
         }
         // Nobody has no password, and were it guessed, there is still no account.
-        let Some(account) = account else { return Verdict::Wrong };
-        self.known.remember(name, hash, &password);
-        match account.stay(self.most_sessions) {
-            Some(stay) => {
-                let (rules, home) = (account.rules.clone(), account.home.clone());
-                Verdict::In(Visitor { rules, home, stay: Some(stay) })
-            }
-            None => Verdict::Full(self.most_sessions),
+        let Some(account) = account else { return Verdict::Wrong(None) };
+        if let Some(bar) = bar {
+            return Verdict::Wrong(Some(format!("the password was right, but {bar}")));
         }
+        self.known.remember(name, hash, &password);
+        self.enter(account, from)
+    }
+
+    /// Lets an account in, if it has a place left.
+    fn enter(&self, Account { user, standing }: &Account, from: IpAddr) -> Verdict {
+        let most = user.terms.sessions.map_or(self.most_sessions, NonZeroUsize::get);
+        match self.seats.take(user, standing, from, most) {
+            Some(stay) => {
+                let (rules, home, rate) = (user.rules.clone(), user.home.clone(), user.terms.rate);
+                Verdict::In(Visitor { rules, home, rate, stay: Some(stay) })
+            }
+            None => Verdict::Full(most),
+        }
+    }
+
+    /// Why a session of an account may not stay; None: it may.
+    pub fn ended(&self, stay: &Stay) -> Option<Ended> {
+        stay.ended(self.time.now())
     }
 
     /// Those who may log in, for the line at start.
@@ -166,43 +243,15 @@ impl Accounts {
 
     /// How many different homes below the root there are: each costs a descriptor while somebody is in it.
     pub fn homes(&self) -> usize {
-        let homes: std::collections::HashSet<_> = self.named.values().map(|account| &account.home).collect();
+        let directory = self.directory();
+        let homes: std::collections::HashSet<_> = directory.users().map(|user| &user.home).collect();
         homes.iter().filter(|home| !home.is_root()).count()
-    }
-}
-
-impl Account {
-    fn stay(self: &Arc<Self>, most: usize) -> Option<Stay> {
-        let taken =
-            self.sessions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < most).then_some(now + 1));
-        taken.is_ok().then(|| Stay(Arc::clone(self)))
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Debug for Stay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stay")
     }
 }
 
 /// Whether this is a name of visitors without an account.
 pub fn is_anonymous(name: &[u8]) -> bool {
     ANONYMOUS_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
-/// What most of the hashes cost; the usual cost where there are none.
-fn most_usual(users: &[User]) -> Cost {
-    let mut counts = BTreeMap::new();
-    for user in users {
-        *counts.entry(user.hash.cost()).or_insert(0) += 1;
-    }
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or(Cost::USUAL, |(cost, _)| cost)
 }
 
 /// Who may log in, in half a line however many they are.

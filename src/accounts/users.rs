@@ -9,7 +9,9 @@ use serde::{Deserialize, de::Unexpected};
 use toml::Spanned;
 
 use super::Password;
-use super::hash::Hash;
+use super::hash::{Cost, Hash};
+use super::rate::{Rates, TypedRate};
+use super::terms::{Terms, TypedExpiry, TypedNetworks, TypedSessions};
 use crate::store::{Rights, Rules, VirtualPath, is_temporary};
 
 /// Longest name of an account in bytes: longer than anybody types, short enough for every log line.
@@ -26,6 +28,8 @@ pub struct User {
     pub home: VirtualPath,
     /// What it may do.
     pub rules: Rules,
+    /// On what terms it may come.
+    pub terms: Terms,
     /// The line of its name, from 1; 0 where it stands in no file.
     pub line: usize,
     /// The column of its name, from 1; 0 where it stands in no file.
@@ -38,7 +42,15 @@ impl User {
         if password.is_empty() {
             return Err(format!("the password of {name} is empty"));
         }
-        Ok(User { name: name.to_string(), hash: Hash::of(password)?, home, rules: rights.into(), line: 0, column: 0 })
+        let (name, hash, terms) = (name.to_string(), Hash::of(password)?, Terms::default());
+        Ok(User { name, hash, home, rules: rights.into(), terms, line: 0, column: 0 })
+    }
+
+    /// Whether who came in when `other` was written may stay now that this is: all is the same but the terms, which are
+    /// looked at apart.
+    pub fn is_as_open_as(&self, other: &User) -> bool {
+        let User { line, column, terms, .. } = self;
+        *self == User { line: *line, column: *column, terms: terms.clone(), ..other.clone() }
     }
 }
 
@@ -64,18 +76,49 @@ impl fmt::Display for Misread {
 #[serde(deny_unknown_fields)]
 struct Whole {
     #[serde(default)]
-    user: Vec<Entry>,
+    user: Vec<Entry<Spanned<Name>>>,
 }
 
-/// One table of it.
+/// One table of it; or what a program says of an account, where the name is known and no hash is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    name: Spanned<Name>,
+struct Entry<N> {
+    name: N,
     hash: TypedHash,
     #[serde(default)]
     home: Home,
     rights: TypedRights,
+    networks: Option<TypedNetworks>,
+    sessions: Option<TypedSessions>,
+    expires: Option<TypedExpiry>,
+    download: Option<TypedRate>,
+    upload: Option<TypedRate>,
+}
+
+impl<N> Entry<N> {
+    /// What it says, of an account of that name.
+    fn user(self, name: String, line: usize, column: usize) -> User {
+        let Entry { name: _, hash, home, rights, networks, sessions, expires, download, upload } = self;
+        let rate = Rates { download: download.map(|rate| rate.0), upload: upload.map(|rate| rate.0) };
+        let terms = Terms {
+            networks: networks.map_or(Vec::new(), |networks| networks.0),
+            sessions: sessions.map(|sessions| sessions.0),
+            expires: expires.map(|expires| expires.0),
+            rate,
+        };
+        User { name, hash: hash.0, home: home.0, rules: rights.0.into(), terms, line, column }
+    }
+}
+
+/// What a program says of the account `name`, in the words of a users file but without a hash. An error says what was expected.
+pub fn of_answer(name: &str, mut said: serde_json::Map<String, serde_json::Value>) -> Result<User, String> {
+    if let Some(key) = ["name", "hash"].into_iter().find(|key| said.contains_key(*key)) {
+        return Err(format!("{key:?} is not for the program to say"));
+    }
+    said.insert("name".to_string(), name.into());
+    said.insert("hash".to_string(), Hash::of_nobody(Cost::USUAL).text().into());
+    let entry: Entry<Name> = serde_json::from_value(said.into()).map_err(|e| e.to_string().replace('`', "\""))?;
+    Ok(entry.user(name.to_string(), 0, 0))
 }
 
 /// Reads a users file. Names differ from each other; the order is the file's.
@@ -89,15 +132,15 @@ pub fn read(text: &[u8]) -> Result<Vec<User>, Misread> {
     let mut places = Places::of(text.as_bytes());
     let mut lines: HashMap<String, usize> = HashMap::with_capacity(whole.user.len());
     let mut users = Vec::with_capacity(whole.user.len());
-    for Entry { name, hash, home, rights } in whole.user {
-        let start = name.span().start;
+    for entry in whole.user {
+        let start = entry.name.span().start;
         let (line, column) = places.at(start);
-        let name = name.into_inner().0;
+        let name = entry.name.as_ref().0.clone();
         if let Some(first) = lines.insert(name.clone(), line) {
             let what = format!("the name \"{name}\" stands in line {first} already; expected each name once");
             return Err(misread(text, start, &what));
         }
-        users.push(User { name, hash: hash.0, home: home.0, rules: rights.0.into(), line, column });
+        users.push(entry.user(name, line, column));
     }
     Ok(users)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::values::{parse_home, parse_rights};
+use crate::accounts::settings::Setting;
 use crate::store::{Rights, VirtualPath};
 
 /// As typed.
@@ -28,6 +29,21 @@ enum TypedAction {
         /// rename, mkdir, site
         #[arg(long, value_name = "RIGHTS", default_value = "full", value_parser = parse_rights)]
         rights: Rights,
+        #[command(flatten)]
+        terms: TypedTerms,
+    },
+    /// Change what is written of an account; unset takes a key out
+    Set {
+        #[command(flatten)]
+        whose: Whose,
+        /// The folder below the root that the account sees as /
+        #[arg(long, value_name = "PATH", value_parser = Setting::home)]
+        home: Option<Setting>,
+        /// read-only, full, drop-box, or words with commas between them
+        #[arg(long, value_name = "RIGHTS", value_parser = Setting::rights)]
+        rights: Option<Setting>,
+        #[command(flatten)]
+        terms: TypedTerms,
     },
     /// Give an account another password, from a prompt or the first line of standard input
     Passwd(Whose),
@@ -39,6 +55,33 @@ enum TypedAction {
         #[arg(long, value_name = "FILE")]
         users: PathBuf,
     },
+}
+
+/// On what terms an account may come.
+#[derive(Args)]
+struct TypedTerms {
+    /// Where it may come from, with commas between them, as 192.0.2.0/24,2001:db8::/32 [default: anywhere]
+    #[arg(long, value_name = "NETWORKS", value_parser = Setting::networks)]
+    networks: Option<Setting>,
+    /// Sessions that it may have at once [default: the server's --max-per-user]
+    #[arg(long, value_name = "N", value_parser = Setting::sessions)]
+    sessions: Option<Setting>,
+    /// Its last day (UTC), as 2026-12-31, or a moment, as 2026-12-31T18:00:00Z [default: never]
+    #[arg(long, value_name = "DAY", value_parser = Setting::expires)]
+    expires: Option<Setting>,
+    /// How fast it may download, as 500 KiB/s or 20 Mbit/s [default: as fast as it goes]
+    #[arg(long, value_name = "RATE", value_parser = Setting::download)]
+    download: Option<Setting>,
+    /// How fast it may upload [default: as fast as it goes]
+    #[arg(long, value_name = "RATE", value_parser = Setting::upload)]
+    upload: Option<Setting>,
+}
+
+impl TypedTerms {
+    fn settings(self) -> Vec<Setting> {
+        let TypedTerms { networks, sessions, expires, download, upload } = self;
+        [networks, sessions, expires, download, upload].into_iter().flatten().collect()
+    }
 }
 
 #[derive(Args)]
@@ -68,6 +111,15 @@ pub enum UserAction {
         home: VirtualPath,
         /// What it may do.
         rights: Rights,
+        /// What else is to be written.
+        settings: Vec<Setting>,
+    },
+    /// Change what is written of it.
+    Set {
+        /// Its name.
+        name: String,
+        /// What is to be written.
+        settings: Vec<Setting>,
     },
     /// Change its password.
     Passwd {
@@ -87,8 +139,12 @@ impl TypedUser {
     /// What it means. Passwords are asked for later, when it is known that they are wanted.
     pub(super) fn resolve(self) -> UserOrder {
         let (file, action) = match self.action {
-            TypedAction::Add { whose: Whose { name, users }, home, rights } => {
-                (users, UserAction::Add { name, home, rights })
+            TypedAction::Add { whose: Whose { name, users }, home, rights, terms } => {
+                (users, UserAction::Add { name, home, rights, settings: terms.settings() })
+            }
+            TypedAction::Set { whose: Whose { name, users }, home, rights, terms } => {
+                let settings = [home, rights].into_iter().flatten().chain(terms.settings()).collect();
+                (users, UserAction::Set { name, settings })
             }
             TypedAction::Passwd(Whose { name, users }) => (users, UserAction::Passwd { name }),
             TypedAction::Remove(Whose { name, users }) => (users, UserAction::Remove { name }),

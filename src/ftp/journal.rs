@@ -13,6 +13,7 @@ use super::answer::{Start, Transfer};
 use super::session::{Mode, Representation, Session};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
+use crate::accounts::Ended;
 use crate::store::{StoreError, Tally, VirtualPath};
 
 /// Bytes as key-values have them: text, and in hexadecimal too where they are not all text.
@@ -107,18 +108,27 @@ pub fn homeless(session: &Session, home: &VirtualPath, error: &StoreError) {
     );
 }
 
-/// A password was wrong, or the name was.
-pub fn failed_to_log_in(session: &Session, failures: u32, most: u32) {
+/// A password was wrong, or the name was; or the account may not come in so, which `why` says.
+pub fn failed_to_log_in(session: &Session, failures: u32, most: u32, why: Option<&str>) {
     let subject = Subject::of(session);
     let (id, from) = (subject.session, subject.peer);
+    let because = why.map_or(String::new(), |why| format!(": {}", printable(why.as_bytes())));
     record!(
         warn,
         &subject,
         "login_failed",
-        [failures = failures],
-        "session {id}: {} from {from} failed to log in ({failures} of {most})",
+        [failures = failures, reason = why],
+        "session {id}: {} from {from} failed to log in ({failures} of {most}){because}",
         subject.name()
     );
+}
+
+/// The account has ended or changed while its session was in.
+pub fn dismissed(session: &Session, why: &Ended) {
+    let subject = Subject::of(session);
+    let (id, from, why) = (subject.session, subject.peer, why.to_string());
+    let text = format!("session {id}: {} from {from} has to go: {why}", subject.name());
+    record!(info, &subject, "dismissed", [reason = why.as_str()], "{text}");
 }
 
 /// A client has said which program it is.

@@ -37,7 +37,7 @@ pub struct FtpOptions {
     /// The served tree.
     pub store: Arc<Store>,
     /// Who may log in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// Where passive data connections are taken.
     pub passive: PassiveOptions,
     /// How long a data connection may take to come about.
@@ -62,7 +62,7 @@ pub struct Shared {
     /// The served tree.
     pub store: Arc<Store>,
     /// Who may log in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// The shared passive listeners.
     pub passive: Arc<Passive>,
     /// See [`FtpOptions::data_wait`].

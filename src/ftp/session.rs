@@ -19,7 +19,7 @@ use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
 use super::wire::printable::printable;
 use super::wire::range::Part;
-use crate::accounts::{Stay, Visitor};
+use crate::accounts::{Ended, Stay, Visitor};
 use crate::store::{StoreError, View, VirtualPath};
 
 /// How file bytes are represented while they travel (RFC 959 §3.1.1).
@@ -131,7 +131,7 @@ impl Session {
 
     /// Lets `name` in, if the home can be opened: it is made where it does not stand.
     pub async fn let_in(&mut self, name: Vec<u8>, visitor: Visitor) -> Result<(), StoreError> {
-        let Visitor { rules, home, stay } = visitor;
+        let Visitor { rules, home, stay, .. } = visitor;
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
@@ -146,6 +146,14 @@ impl Session {
     /// Whether somebody is logged in.
     pub fn is_in(&self) -> bool {
         matches!(self.who, Who::In(..))
+    }
+
+    /// Why whoever is logged in may not stay: his account has ended, or is another one now. None: he may.
+    pub fn ended(&self) -> Option<Ended> {
+        match &self.who {
+            Who::In(_, _, Some(stay)) => self.shared.accounts.ended(stay),
+            _ => None,
+        }
     }
 
     /// Says what SITE WHO is to tell of this session: the command that it carries out, or none.

@@ -2,6 +2,7 @@
 //! and then the host serves until a signal ends it.
 
 mod ftp;
+mod users;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -26,11 +27,10 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let Serve { ftp, mut services, process } = serve;
     let logs = logging::start(process.log).map_err(Mistake)?;
     let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
-    let ftp = ftp.map(ftp::open).transpose()?;
+    let (ftp, once_ready) = ftp.map(ftp::open).transpose()?.unzip();
     refuse_collisions(ftp.as_ref(), &services)?;
     let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref(), &mut services));
     let places = Places { total: wanted.min(room), ..process.places };
-    let once_ready = ftp.as_ref().map(|ftp| ftp.once_ready.clone());
     let (all, ready) = listen(ftp, services, limits)?;
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);

@@ -1,16 +1,34 @@
 //! Logins: what they cost, what is remembered of them, and how many there may be.
 
 mod files;
+mod keys;
+mod reload;
+
+use std::num::NonZeroU64;
 
 use gftp_plugin::rt;
 
+use super::terms::Terms;
 use super::*;
+use hash::Cost;
 use known::REMEMBERED_FOR;
 
 const HERE: [u8; 4] = [192, 0, 2, 1];
 
+fn from(ip: [u8; 4]) -> Caller {
+    Caller { peer: (ip, 50_000).into(), local: ([192, 0, 2, 254], 21).into(), tls: false }
+}
+
 fn user(name: &str, hash: Hash) -> User {
-    User { name: name.to_string(), hash, home: VirtualPath::root(), rules: Rights::FULL.into(), line: 0, column: 0 }
+    User {
+        name: name.to_string(),
+        hash,
+        home: VirtualPath::root(),
+        rules: Rights::FULL.into(),
+        terms: Terms::default(),
+        line: 0,
+        column: 0,
+    }
 }
 
 fn secret(password: &str) -> Hash {
@@ -23,7 +41,7 @@ fn accounts(most_sessions: usize) -> Accounts {
 }
 
 fn admit(accounts: &Accounts, name: &str, password: &str) -> Verdict {
-    rt::block_on(accounts.admit(name.as_bytes(), Password::new(password), HERE.into()))
+    rt::block_on(accounts.admit(name.as_bytes(), Password::new(password), &from(HERE)))
 }
 
 #[test]
@@ -63,7 +81,7 @@ fn an_unknown_name_costs_what_most_accounts_cost() {
     };
     for (odds, usual, cost) in [(0, 0, Cost::USUAL), (2, 1, odd.cost()), (1, 2, Cost::USUAL), (1, 0, odd.cost())] {
         let accounts = Accounts::new(Anonymous::Off, users(odds, usual), 1);
-        assert_eq!(accounts.nobody.cost(), cost, "{odds} odd, {usual} usual");
+        assert_eq!(accounts.directory().nobody.cost(), cost, "{odds} odd, {usual} usual");
     }
 }
 
@@ -73,7 +91,7 @@ fn stays_are_counted_and_given_back() {
     let mut inside: Vec<_> = (0..2).map(|_| admit(&accounts, "alice", "hers")).collect();
     assert!(matches!(admit(&accounts, "alice", "hers"), Verdict::Full(2)));
     // A guesser is not told that the house is full.
-    assert!(matches!(admit(&accounts, "alice", "his"), Verdict::Wrong));
+    assert!(matches!(admit(&accounts, "alice", "his"), Verdict::Wrong(None)));
     assert!(matches!(admit(&accounts, "bob", "his"), Verdict::In(_)));
     inside.pop();
     assert!(matches!(admit(&accounts, "alice", "hers"), Verdict::In(_)));
@@ -90,7 +108,7 @@ fn visitors_without_an_account_are_not_one_user() {
     // Where there are none, their name is one as any other.
     let accounts = Accounts::new(Anonymous::Off, vec![user("ftp", secret("x"))], 1);
     assert!(matches!(admit(&accounts, "ftp", "x"), Verdict::In(_)));
-    assert!(matches!(admit(&accounts, "FTP", "x"), Verdict::Wrong));
+    assert!(matches!(admit(&accounts, "FTP", "x"), Verdict::Wrong(None)));
 }
 
 #[test]

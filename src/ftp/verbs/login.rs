@@ -9,7 +9,7 @@ use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
-use crate::accounts::{Password, Verdict, Visitor};
+use crate::accounts::{Caller, Password, Verdict, Visitor};
 use crate::store::VirtualPath;
 
 /// Wrong passwords that one connection may offer: enough for a person who mistypes, few for a program that guesses.
@@ -39,9 +39,10 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
     let password = Password::new(argument.unwrap_or_default());
-    match session.shared.accounts.admit(&name, password, session.origin.peer.ip()).await {
+    let caller = Caller { peer: session.origin.peer, local: session.origin.local, tls: false };
+    match session.shared.accounts.admit(&name, password, &caller).await {
         Verdict::In(visitor) => enter(session, name, visitor).await,
-        Verdict::Wrong => fail(session).await,
+        Verdict::Wrong(why) => fail(session, why.as_deref()).await,
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
             let told = phrase!("This account has {} sessions open already, the most allowed.", most);
@@ -69,10 +70,10 @@ async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcom
 }
 
 /// The name or the password was wrong: that is answered late, and not often.
-async fn fail(session: &mut Session) -> Outcome {
+async fn fail(session: &mut Session, why: Option<&str>) -> Outcome {
     session.failures += 1;
     let failures = session.failures;
-    journal::failed_to_log_in(session, failures, MOST_FAILURES);
+    journal::failed_to_log_in(session, failures, MOST_FAILURES, why);
     session.who = Who::Stranger;
     // A client that leaves meanwhile is noticed right after it; nothing but its connection is held until then.
     rt::sleep(FIRST_DELAY * 2_u32.pow(failures.min(MOST_FAILURES) - 1)).await;

@@ -16,16 +16,21 @@ pub mod table;
 mod transfer;
 mod tree;
 
-use super::answer::{Outcome, Refusal};
+use super::answer::{Answer, Outcome, Refusal};
 use super::journal;
 use super::session::Session;
 use super::wire::command::{Command, Malformed};
 use super::wire::phrase::phrase;
 use super::wire::range::Part;
+use super::wire::reply::Reply;
 use table::{Argument, Verb, When};
 
 /// What `line` comes to.
 pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
+    if let Some(why) = session.ended() {
+        journal::dismissed(session, &why);
+        return Ok(Answer::Goodbye(Reply::new(421, phrase!("Your account has ended or changed; closing."))));
+    }
     let Command { verb: name, argument } = Command::parse(line).map_err(|malformed| match malformed {
         Malformed::Empty => Refusal::say(500, phrase!("Empty line; send a command, or HELP for a list.")),
         Malformed::BadVerb => Refusal::say(500, phrase!("That is no FTP command; send HELP for a list.")),

@@ -1,0 +1,82 @@
+//! Keys of an account as `gftp user` writes them: what was typed, checked, and what it looks like in the file. Pure; it refuses
+//! to know where the file is.
+
+use toml_edit::{Array, Value};
+
+use super::rate::parse_rate;
+use super::terms::{Expiry, parse_network, parse_sessions};
+use super::users::{read_home, read_rights};
+use crate::store::Rights;
+
+/// What is typed to take a key out of the file.
+pub const UNSET: &str = "unset";
+
+/// One key, and what is to be written there.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its name in the file.
+    pub key: &'static str,
+    /// None: it is taken out.
+    pub value: Option<Value>,
+}
+
+impl Setting {
+    /// Networks with commas between them. An error says what was expected, as of the others below.
+    pub fn networks(text: &str) -> Result<Setting, String> {
+        Setting::of("networks", text, |text| {
+            let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+            let networks: Vec<_> = words.map(parse_network).collect::<Result<_, _>>()?;
+            if networks.is_empty() {
+                return Err("no network; expected some as 192.0.2.0/24,2001:db8::/32".to_string());
+            }
+            Ok(Value::Array(networks.iter().map(ToString::to_string).collect::<Array>()))
+        })
+    }
+
+    /// A number of sessions.
+    pub fn sessions(text: &str) -> Result<Setting, String> {
+        Setting::of("sessions", text, |text| {
+            let count =
+                text.parse().map_err(|_| format!("{text:?} is no number; expected how many sessions at once"))?;
+            parse_sessions(count).map(|_| count.into())
+        })
+    }
+
+    /// A day or a moment.
+    pub fn expires(text: &str) -> Result<Setting, String> {
+        Setting::of("expires", text, |text| Ok(text.parse::<Expiry>()?.written().into()))
+    }
+
+    /// A rate towards the client.
+    pub fn download(text: &str) -> Result<Setting, String> {
+        Setting::of("download", text, |text| parse_rate(text).map(|_| text.into()))
+    }
+
+    /// A rate from the client.
+    pub fn upload(text: &str) -> Result<Setting, String> {
+        Setting::of("upload", text, |text| parse_rate(text).map(|_| text.into()))
+    }
+
+    /// A path below the root.
+    pub fn home(text: &str) -> Result<Setting, String> {
+        Setting::of("home", text, |text| Ok(String::from_utf8_lossy(&read_home(text)?.absolute()).into_owned().into()))
+    }
+
+    /// The name of usual rights, or their words. There is no account without rights, so they are not unset.
+    pub fn rights(text: &str) -> Result<Setting, String> {
+        Ok(Setting { key: "rights", value: Some(rights_value(read_rights(text)?)) })
+    }
+
+    fn of(key: &'static str, text: &str, read: impl FnOnce(&str) -> Result<Value, String>) -> Result<Setting, String> {
+        let value = if text == UNSET { None } else { Some(read(text)?) };
+        Ok(Setting { key, value })
+    }
+}
+
+/// Rights as a file has them.
+pub(super) fn rights_value(rights: Rights) -> Value {
+    match rights.preset() {
+        Some(preset) => preset.into(),
+        None => rights.words().into_iter().collect(),
+    }
+}
