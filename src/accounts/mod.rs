@@ -1,8 +1,9 @@
 //! Who may log in, with what rights and where. Knows names, passwords, rights and homes; no protocol and no session.
 //!
 //! `users` reads the text of a users file, `edit` changes it, `file` keeps it; `hashing` compares passwords, `known`
-//! remembers which were right a moment ago.
+//! remembers which were right a moment ago. `certificate` reads whom a client's certificate stands for.
 
+pub mod certificate;
 pub mod edit;
 pub mod file;
 mod hash;

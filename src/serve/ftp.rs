@@ -9,8 +9,10 @@ use crate::accounts::users::User;
 use crate::accounts::{Accounts, Anonymous, Password, file, is_anonymous};
 use crate::cli::{FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
+use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::Address;
+use crate::host::tls::Certificates;
 use crate::store::{MAX_KEPT, Rights, Store, VirtualPath};
 
 /// Descriptors that are not sessions': passive listeners of both families, and kept uploads (two each).
@@ -28,14 +30,16 @@ pub struct Opened {
     pub visitors: String,
     /// Homes of accounts, apart from the root.
     pub homes: usize,
+    /// What people have to know of its certificate.
+    pub certificate: Option<String>,
     /// What is to be done once it is served.
-    pub once_ready: OnceReady,
+    pub once_ready: Option<OnceReady>,
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
-#[derive(Clone)]
 pub struct OnceReady {
     warning: Option<String>,
+    certificates: Option<Certificates>,
     store: Arc<Store>,
 }
 
@@ -44,6 +48,9 @@ impl OnceReady {
     pub fn run(self) {
         if let Some(warning) = self.warning {
             log::warn!("{warning}");
+        }
+        if let Some(certificates) = self.certificates {
+            certificates.follow();
         }
         rt::spawn(sweep(self.store));
     }
@@ -59,6 +66,14 @@ pub fn open(order: FtpOrder) -> Result<Opened, Mistake> {
     let accounts = Accounts::new(order.anonymous, users, order.most_per_user);
     let (root, visitors) = (store.root().display().to_string(), accounts.describe().to_string());
     let homes = accounts.homes();
+    let (tls, certificates) = match order.tls {
+        Some(tls) => {
+            let certificates = Certificates::open(&tls.files).map_err(Mistake)?;
+            (Some(Tls { config: certificates.config(), policy: tls.policy }), Some(certificates))
+        }
+        None => (None, None),
+    };
+    let certificate = certificates.as_ref().and_then(Certificates::line);
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
         accounts,
@@ -68,9 +83,10 @@ pub fn open(order: FtpOrder) -> Result<Opened, Mistake> {
         durable: order.durable,
         idle: order.limits.idle,
         max_idle: order.max_idle,
+        tls,
     });
-    let (service, once_ready) = (Arc::new(service), OnceReady { warning, store });
-    Ok(Opened { service, addresses: order.addresses, root, visitors, homes, once_ready })
+    let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store });
+    Ok(Opened { service, addresses: order.addresses, root, visitors, homes, certificate, once_ready: Some(once_ready) })
 }
 
 /// The accounts of the users file, and the one of --user; and what is to be warned of once the server runs, since a

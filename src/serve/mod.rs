@@ -26,11 +26,11 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let Serve { ftp, mut services, process } = serve;
     let logs = logging::start(process.log).map_err(Mistake)?;
     let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
-    let ftp = ftp.map(ftp::open).transpose()?;
+    let mut ftp = ftp.map(ftp::open).transpose()?;
     refuse_collisions(ftp.as_ref(), &services)?;
     let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref(), &mut services));
     let places = Places { total: wanted.min(room), ..process.places };
-    let once_ready = ftp.as_ref().map(|ftp| ftp.once_ready.clone());
+    let once_ready = ftp.as_mut().and_then(|ftp| ftp.once_ready.take());
     let (all, ready) = listen(ftp, services, limits)?;
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
@@ -66,6 +66,7 @@ fn listen(
         let listeners = bind("ftp", &ftp.addresses)?;
         let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
         ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
+        ready.extend(ftp.certificate.map(|line| line + "\n"));
         all.push(Served { service: ftp.service, limits, places: None, listeners });
     }
     for ServiceOrder { service, addresses, places } in services {
