@@ -49,3 +49,77 @@ fn first_address(certificate: &X509Certificate<'_>) -> Option<String> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, CustomExtension, DnType, DnValue, KeyPair, SanType};
+
+    use super::*;
+
+    fn made(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        change(&mut params);
+        params.self_signed(&key).expect("a certificate").der().to_vec()
+    }
+
+    const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
+    const EMAIL: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 1];
+
+    #[test]
+    fn each_field_has_its_name() {
+        let full = made(|params| {
+            params.distinguished_name.push(DnType::CommonName, "alice");
+            params.distinguished_name.push(DnType::CustomDnType(UID.to_vec()), "al");
+            params.distinguished_name.push(DnType::CustomDnType(EMAIL.to_vec()), "old@example.net");
+            params.subject_alt_names = vec![
+                SanType::DnsName("alice.example.net".try_into().expect("a name")),
+                SanType::Rfc822Name("alice@example.net".try_into().expect("a name")),
+                SanType::Rfc822Name("second@example.net".try_into().expect("a name")),
+            ];
+        });
+        let name = |field| name_of(&full, field);
+        assert_eq!(name(NameField::CommonName).as_deref(), Some("alice"));
+        assert_eq!(name(NameField::UserId).as_deref(), Some("al"));
+        assert_eq!(name(NameField::Email).as_deref(), Some("alice@example.net"));
+        let subject = made(|params| {
+            params.distinguished_name.push(DnType::CustomDnType(EMAIL.to_vec()), "old@example.net");
+        });
+        assert_eq!(name_of(&subject, NameField::Email).as_deref(), Some("old@example.net"));
+        assert_eq!(name_of(&subject, NameField::CommonName), None);
+        assert_eq!(name_of(&subject, NameField::UserId), None);
+    }
+
+    #[test]
+    fn what_is_no_name_stands_for_nobody() {
+        for odd in ["", "alice\0.evil", "al\nice", "\u{1b}[31m"] {
+            let odd_one = made(|params| params.distinguished_name.push(DnType::CommonName, odd));
+            assert_eq!(name_of(&odd_one, NameField::CommonName), None, "{odd:?}");
+        }
+        let umlaut = made(|params| params.distinguished_name.push(DnType::CommonName, "Jürgen"));
+        assert_eq!(name_of(&umlaut, NameField::CommonName).as_deref(), Some("Jürgen"));
+        // UTF-16, which nobody writes any more.
+        let wide = rcgen::string::BmpString::try_from("alice").expect("a text");
+        let wide = made(|params| params.distinguished_name.push(DnType::CommonName, DnValue::BmpString(wide)));
+        assert_eq!(name_of(&wide, NameField::CommonName), None);
+        assert_eq!(name_of(b"no certificate", NameField::CommonName), None);
+        let damaged = made(|params| {
+            params.distinguished_name.push(DnType::CommonName, "alice");
+            params.custom_extensions = vec![CustomExtension::from_oid_content(&[2, 5, 29, 17], vec![0x30, 0x80, 1])];
+        });
+        assert_eq!(name_of(&damaged, NameField::Email), None);
+    }
+
+    /// Of two names one is the issuer's and one the owner's to choose; nobody knows which.
+    #[test]
+    fn of_two_names_neither_counts() {
+        let two = made(|params| {
+            params.distinguished_name.push(DnType::CommonName, "alice");
+            params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "root");
+        });
+        let count = X509Certificate::from_der(&two).map(|(_, read)| read.subject().iter_common_name().count());
+        assert_eq!(count.ok(), Some(2), "rcgen writes both");
+        assert_eq!(name_of(&two, NameField::CommonName), None);
+    }
+}

@@ -12,50 +12,51 @@ use crate::ftp::protection::{ClientNames, Resume, TlsNeed, TlsPolicy};
 use crate::host::Address;
 use crate::host::tls::{ClientCa, PairFiles, SelfSigned, TlsFiles};
 
+/// Where the help shows them: the options of others stand around these.
+const HEADING: &str = "TLS";
 /// What to type where a certificate is missing.
 const GIVE_A_CERTIFICATE: &str = "give --tls-cert FILE, or --tls-self-signed DIR to have one made";
 
 /// As typed.
 #[derive(Args)]
-#[command(next_help_heading = "TLS")]
 pub(super) struct TypedTls {
     /// Who must use TLS: nobody can (off), who wants to (optional), whoever logs in (required), and their data
     /// connections too (data-required) [default: optional where there is a certificate]
-    #[arg(long, value_name = "off|optional|required|data-required", value_parser = parse_need)]
+    #[arg(long, help_heading = HEADING, value_name = "off|optional|required|data-required", value_parser = parse_need)]
     tls: Option<Need>,
     /// A certificate with those of its issuers behind it, in PEM form, repeatable: clients get the one for the name that
     /// they ask for, else the first. It is read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     tls_cert: Vec<PathBuf>,
     /// The key of each --tls-cert, in the same order; may be left out where the keys stand in the certificates' files
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     tls_key: Vec<PathBuf>,
     /// Make a certificate that nobody has signed, and keep it in this folder; its fingerprint is printed at start
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR")]
     tls_self_signed: Option<PathBuf>,
     /// Take client certificates that these authorities have signed (PEM form; revocation lists may stand in it too)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
     /// Whether who uses TLS must have such a certificate [default: required]
-    #[arg(long, value_name = "optional|required", value_parser = parse_client)]
+    #[arg(long, help_heading = HEADING, value_name = "optional|required", value_parser = parse_client)]
     tls_client: Option<bool>,
     /// Log in who has such a certificate, without a password, as the account that is named in this field of it
-    #[arg(long, value_name = "cn|email|uid", value_parser = parse_field)]
+    #[arg(long, help_heading = HEADING, value_name = "cn|email|uid", value_parser = parse_field)]
     tls_client_user: Option<NameField>,
     /// Want the password beside the certificate, which must name the account
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     tls_client_password: bool,
     /// Whether a data connection must prove by resumption that it belongs to its session [default: prefer]
-    #[arg(long, value_name = "off|prefer|require", value_parser = parse_resume)]
+    #[arg(long, help_heading = HEADING, value_name = "off|prefer|require", value_parser = parse_resume)]
     tls_resume: Option<Resume>,
     /// Take an upload for whole even where the client does not end TLS properly: for clients that never do
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     tls_lenient: bool,
     /// Let clients go back to plain text after logging in (CCC), for firewalls that must read along
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     tls_ccc: bool,
     /// Listen here as well for clients that speak TLS from the first byte (usually 990)
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, help_heading = HEADING, value_name = "PORT")]
     implicit_port: Option<u16>,
 }
 
