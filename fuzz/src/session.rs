@@ -128,13 +128,14 @@ impl World {
         fs::create_dir(&root).expect("room for it");
         let ftp = Ftp::new(FtpOptions {
             store: Store::open(&root).expect("it can be served").into(),
-            accounts: Accounts::new(Anonymous::Write, Vec::new(), 10),
+            accounts: Accounts::new(Anonymous::Write, Vec::new(), 10).into(),
             passive: PassiveOptions::default(),
             data_wait: SHORT,
             stall: SHORT,
             durable: false,
             idle: Duration::from_secs(5),
             max_idle: Duration::from_secs(5),
+            tls: None,
         });
         World { base, ftp, door: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port") }
     }

@@ -2,8 +2,9 @@
 //!
 //! `users` reads the text of a users file, `edit` changes it by `settings`, `file` keeps it; `directory` is what it said when it was last
 //! read, `terms` and `rate` what an account is bound to, `stays` who is in. `hashing` compares passwords in the turns of the
-//! `desk`, `known` remembers which were right a moment ago.
+//! `desk`, `known` remembers which were right a moment ago. `certificate` reads whom a client's certificate stands for.
 
+pub mod certificate;
 mod desk;
 mod directory;
 pub mod edit;

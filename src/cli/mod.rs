@@ -6,6 +6,7 @@ mod password;
 mod plugins;
 mod process;
 mod serve;
+mod tls;
 mod user;
 mod values;
 
@@ -23,6 +24,7 @@ pub use plugins::ServiceOrder;
 pub use process::Process;
 use serve::TypedServe;
 pub use serve::{FtpOrder, Serve};
+pub use tls::TlsOrder;
 use user::TypedUser;
 pub use user::{UserAction, UserOrder};
 

@@ -13,6 +13,7 @@ use super::Mistake;
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
+use super::tls::{TlsOrder, TypedTls};
 use super::values::{parse_count, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
@@ -78,6 +79,8 @@ pub(super) struct TypedServe {
     #[arg(long = "plugin", value_name = "NAME …", help_heading = "Plugins")]
     _plugin: Vec<OsString>,
     #[command(flatten)]
+    tls: TypedTls,
+    #[command(flatten)]
     process: TypedProcess,
 }
 
@@ -124,6 +127,8 @@ pub struct FtpOrder {
     pub stall: Duration,
     /// Whether an upload is only said to be stored when the disk has it.
     pub durable: bool,
+    /// TLS, unless it is off.
+    pub tls: Option<TlsOrder>,
 }
 
 impl TypedServe {
@@ -148,6 +153,7 @@ impl TypedServe {
             None => None,
         };
         let addresses = addresses(&self.listen, self.port);
+        let tls = self.tls.resolve(&self.listen, self.port, self.passive_address.map(IpAddr::from))?;
         let listens_on_any_v4 = host::listens_on_any_v4(&addresses);
         let ftp = FtpOrder {
             root: self.root,
@@ -166,6 +172,7 @@ impl TypedServe {
             data_wait: self.data_timeout,
             stall: self.stall,
             durable: self.fsync,
+            tls,
         };
         Ok(Serve { ftp: Some(ftp), services, process: self.process.resolve(self.xferlog) })
     }

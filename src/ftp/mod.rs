@@ -9,6 +9,7 @@ mod control;
 mod conversation;
 pub mod data;
 mod journal;
+pub mod protection;
 mod roll;
 mod session;
 mod transfer;
@@ -27,6 +28,7 @@ use gftp_plugin::{Conn, Service, rt};
 use crate::accounts::Accounts;
 use crate::store::Store;
 use data::passive::{Passive, PassiveOptions};
+use protection::Tls;
 use roll::Roll;
 use turns::Turns;
 
@@ -50,6 +52,8 @@ pub struct FtpOptions {
     pub idle: Duration,
     /// How long it may ask to be by SITE IDLE.
     pub max_idle: Duration,
+    /// TLS, if clients may use it.
+    pub tls: Option<Tls>,
 }
 
 /// The FTP service.
@@ -75,6 +79,8 @@ pub struct Shared {
     pub idle: Duration,
     /// See [`FtpOptions::max_idle`].
     pub max_idle: Duration,
+    /// See [`FtpOptions::tls`].
+    pub tls: Option<Tls>,
     /// Who is logged in.
     pub roll: Arc<Roll>,
     /// Whose turn it is to use a core.
@@ -84,11 +90,11 @@ pub struct Shared {
 impl Ftp {
     /// A server, not yet listening: that is the host's part.
     pub fn new(options: FtpOptions) -> Self {
-        let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle } = options;
+        let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls } = options;
         let passive = Passive::new(passive);
         rt::spawn(expire_kept(Arc::downgrade(&store)));
         let (roll, turns) = (Arc::default(), Arc::default());
-        let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, roll, turns };
+        let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, roll, turns };
         Ftp { shared: Arc::new(shared) }
     }
 }

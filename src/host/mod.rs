@@ -2,6 +2,7 @@
 //! drains. Knows services only by their [`Service`] contract; no protocol is named here.
 
 mod gate;
+pub mod tls;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -7,8 +7,10 @@ use gftp_plugin::{Service, rt};
 use crate::accounts::Accounts;
 use crate::cli::{FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
+use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::Address;
+use crate::host::tls::Certificates;
 use crate::store::{MAX_KEPT, Store};
 use crate::watched::Watched;
 
@@ -29,11 +31,14 @@ pub struct Opened {
     pub visitors: String,
     /// Homes of accounts, apart from the root.
     pub homes: usize,
+    /// What people have to know of its certificate.
+    pub certificate: Option<String>,
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
 pub struct OnceReady {
     warning: Option<String>,
+    certificates: Option<Certificates>,
     store: Arc<Store>,
     accounts: Arc<Accounts>,
     /// Where they come from, and the file that may change.
@@ -45,6 +50,9 @@ impl OnceReady {
     pub fn run(self) {
         if let Some(warning) = self.warning {
             log::warn!("{warning}");
+        }
+        if let Some(certificates) = self.certificates {
+            certificates.follow();
         }
         rt::spawn(sweep(self.store));
         if let Some((given, watched)) = self.watched {
@@ -65,6 +73,14 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user));
     let (root, visitors) = (store.root().display().to_string(), accounts.describe().to_string());
     let homes = accounts.homes();
+    let (tls, certificates) = match order.tls {
+        Some(tls) => {
+            let certificates = Certificates::open(&tls.files).map_err(Mistake)?;
+            (Some(Tls { config: certificates.config(), policy: tls.policy }), Some(certificates))
+        }
+        None => (None, None),
+    };
+    let certificate = certificates.as_ref().and_then(Certificates::line);
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
         accounts: Arc::clone(&accounts),
@@ -74,10 +90,11 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         durable: order.durable,
         idle: order.limits.idle,
         max_idle: order.max_idle,
+        tls,
     });
     let watched = watched.map(|watched| (given, watched));
-    let (service, once_ready) = (Arc::new(service), OnceReady { warning, store, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, root, visitors, homes }, once_ready))
+    let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store, accounts, watched });
+    Ok((Opened { service, addresses: order.addresses, root, visitors, homes, certificate }, once_ready))
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are

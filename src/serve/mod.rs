@@ -66,6 +66,7 @@ fn listen(
         let listeners = bind("ftp", &ftp.addresses)?;
         let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
         ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
+        ready.extend(ftp.certificate.map(|line| line + "\n"));
         all.push(Served { service: ftp.service, limits, places: None, listeners });
     }
     for ServiceOrder { service, addresses, places } in services {
