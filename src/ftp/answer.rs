@@ -4,6 +4,7 @@
 use futures::future::BoxFuture;
 
 use super::data::pump::Road;
+use super::tls::Protection;
 use super::wire::phrase::{Text, phrase};
 use super::wire::printable::printable;
 use super::wire::reply::Reply;
@@ -20,6 +21,10 @@ pub enum Answer {
     Transfer(Box<Transfer>),
     /// The reply is long in coming: it takes work that the client may leave or abort.
     Work(Work),
+    /// Say this, and speak TLS from then on, with data connections protected so.
+    Secure(Reply, Protection),
+    /// Say this in TLS, and plain text from then on.
+    Clear(Reply),
     /// Say this and close (QUIT, or a guest who has worn out his welcome).
     Goodbye(Reply),
 }

@@ -11,12 +11,15 @@ use super::control::{Waiting, say};
 use super::session::Session;
 use super::wire::phrase::phrase;
 use super::wire::reply::Reply;
-use super::{Shared, transfer, verbs, work};
+use super::{Shared, journal, transfer, verbs, work};
 
 /// Talks to one client from greeting to goodbye.
-pub async fn converse(shared: Arc<Shared>, mut conn: Conn) -> io::Result<()> {
+pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io::Result<()> {
     conn.speak_telnet();
     let mut session = Session::new(shared, *conn.origin());
+    if implicit {
+        Box::pin(secure(&mut conn, &mut session, true)).await?;
+    }
     let mut waiting = Waiting::default();
     // Single-line: some devices take any further line for an answer to their first command.
     say(&mut conn, session.language, &Reply::new(220, phrase!("gftp ready.")));
@@ -71,6 +74,17 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
             say(conn, session.language, &reply);
             return Ok(true);
         }
+        Ok(Answer::Secure(reply, protection)) => {
+            say(conn, session.language, &reply);
+            // What was sent ahead in plain text may be somebody else's, and is not to be taken for said in TLS.
+            waiting.lines.clear();
+            secure(conn, session, false).await?;
+            session.protection = protection;
+        }
+        Ok(Answer::Clear(reply)) => {
+            say(conn, session.language, &reply);
+            clear(conn, session).await?;
+        }
         Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
     }
@@ -82,4 +96,29 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         conn.flush().await?;
     }
     Ok(false)
+}
+
+/// Speaks TLS from now on.
+async fn secure(conn: &mut Conn, session: &mut Session, implicit: bool) -> io::Result<()> {
+    let Some(tls) = session.shared.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
+    match tls.begin(conn, implicit).await {
+        Ok(security) => {
+            session.secured(Some(security));
+            journal::secured(session);
+            Ok(())
+        }
+        Err(e) => {
+            journal::not_secured(session, &e);
+            Err(e)
+        }
+    }
+}
+
+/// Speaks plain text from now on. After CCC data connections stay protected as they were; after REIN nothing does.
+async fn clear(conn: &mut Conn, session: &mut Session) -> io::Result<()> {
+    conn.unsecure().await?;
+    if session.security.as_ref().is_some_and(|security| !security.cleared) {
+        session.secured(None);
+    }
+    Ok(())
 }

@@ -138,6 +138,33 @@ pub fn is_client(session: &Session, client: &[u8]) {
     record!(info, &subject, "client", [client = &*program], "session {id}: the client is {}", printable(client));
 }
 
+/// TLS is spoken on the control connection.
+pub fn secured(session: &Session) {
+    let Some(security) = &session.security else { return };
+    let subject = Subject::of(session);
+    let (id, from, agreed) = (subject.session, subject.peer, security.agreed);
+    record!(
+        info,
+        &subject,
+        "tls",
+        [version = agreed.version, cipher = agreed.cipher, implicit = security.implicit],
+        "session {id}: {from} speaks {security}"
+    );
+}
+
+/// A client has begun with TLS and not come to an end with it.
+pub fn not_secured(session: &Session, error: &std::io::Error) {
+    let subject = Subject::of(session);
+    let (id, from, reason) = (subject.session, subject.peer, error.to_string());
+    record!(
+        warn,
+        &subject,
+        "tls_failed",
+        [reason = reason.as_str()],
+        "session {id}: {from} failed to begin TLS: {reason}"
+    );
+}
+
 /// A data connection to somebody else was asked for.
 pub fn refused_to_connect(session: &Session, address: SocketAddr) {
     let subject = Subject::of(session);

@@ -12,6 +12,7 @@ mod journal;
 pub mod protection;
 mod roll;
 mod session;
+mod tls;
 mod transfer;
 pub mod turns;
 mod verbs;
@@ -59,6 +60,8 @@ pub struct FtpOptions {
 /// The FTP service.
 pub struct Ftp {
     shared: Arc<Shared>,
+    /// TLS comes first.
+    implicit: bool,
 }
 
 /// What all sessions of one server share.
@@ -95,7 +98,15 @@ impl Ftp {
         rt::spawn(expire_kept(Arc::downgrade(&store)));
         let (roll, turns) = (Arc::default(), Arc::default());
         let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, roll, turns };
-        Ftp { shared: Arc::new(shared) }
+        Ftp { shared: Arc::new(shared), implicit: false }
+    }
+}
+
+impl Ftp {
+    /// The same server for a port where TLS comes first (implicit TLS). None where none is spoken.
+    pub fn behind_tls(&self) -> Option<Ftp> {
+        let shared = Arc::clone(&self.shared);
+        shared.tls.is_some().then_some(Ftp { shared, implicit: true })
     }
 }
 
@@ -120,10 +131,11 @@ impl Service for Ftp {
     }
 
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {
-        Box::pin(conversation::converse(Arc::clone(&self.shared), conn))
+        Box::pin(conversation::converse(Arc::clone(&self.shared), conn, self.implicit))
     }
 
     fn turned_away(&self, why: &str) -> Vec<u8> {
-        format!("421 {why}.\r\n").into_bytes()
+        // Who begins with TLS understands nothing before it.
+        if self.implicit { Vec::new() } else { format!("421 {why}.\r\n").into_bytes() }
     }
 }

@@ -14,6 +14,7 @@ use super::data::coding::{Decoders, Encoders};
 use super::data::deflate::{Deflate, Inflate, Level};
 use super::data::digest::Algorithm;
 use super::roll::Seat;
+use super::tls::{Protection, Security};
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
@@ -66,6 +67,10 @@ pub struct Session {
     pub mode: Mode,
     /// OPTS MODE Z LEVEL.
     pub level: Level,
+    /// TLS, once it was begun: it outlives CCC, for the data connections.
+    pub security: Option<Box<Security>>,
+    /// PROT.
+    pub protection: Protection,
     /// How the next data connection is to be made.
     pub plan: Plan,
     /// EPSV ALL was sent: no other way to make data connections (RFC 2428 §4).
@@ -106,6 +111,8 @@ impl Session {
             representation: Representation::Ascii,
             mode: Mode::Stream,
             level: Level::default(),
+            security: None,
+            protection: Protection::Clear,
             plan: Plan::Unset,
             only_epsv: false,
             restart: 0,
@@ -121,12 +128,40 @@ impl Session {
         }
     }
 
-    /// Forgets all but who is on the line and how often they guessed wrong: the state of a new session (REIN, RFC 959
+    /// Forgets all but who is on the line, how, and how often they guessed wrong: the state of a new session (REIN, RFC 959
     /// §4.1.1).
     pub fn reset(&mut self) {
-        let failures = self.failures;
+        let (failures, security) = (self.failures, self.security.take());
         *self = Session::new(Arc::clone(&self.shared), self.origin);
         self.failures = failures;
+        self.secured(security);
+    }
+
+    /// Forgets who was logged in, and what they were about; transfer parameters stay.
+    pub fn log_out(&mut self) {
+        (self.who, self.seat, self.directory) = (Who::Stranger, None, VirtualPath::root());
+        (self.plan, self.announced, self.security) = (Plan::Unset, None, None);
+        self.protection = Protection::Clear;
+    }
+
+    /// TLS is spoken from now on, or is not.
+    pub fn secured(&mut self, security: Option<Box<Security>>) {
+        // Where TLS comes first, data goes through it from the beginning, as all servers have it.
+        self.protection = match &security {
+            Some(security) if security.implicit => Protection::Private,
+            _ => Protection::Clear,
+        };
+        self.security = security;
+    }
+
+    /// Whether the control connection is in TLS.
+    pub fn is_secure(&self) -> bool {
+        self.security.as_ref().is_some_and(|security| !security.cleared)
+    }
+
+    /// Whether it was so from the first byte on.
+    pub fn is_implicit(&self) -> bool {
+        self.security.as_ref().is_some_and(|security| security.implicit)
     }
 
     /// Lets `name` in, if the home can be opened: it is made where it does not stand.

@@ -4,16 +4,17 @@
 //! is in the struct, so any future of this file may be dropped at any await point without losing a byte: that is what
 //! lets a session listen while it transfers. And whatever a stranger can grow is bounded here, by [`Limits`].
 
+mod secure;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures::io::{AsyncRead, AsyncWrite};
-
 use crate::inbox::{Inbox, Taken, is_http};
 use crate::rt::{Socket, Timer};
+use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Event, Limits, Origin, Shutdown, listen};
 
@@ -43,7 +44,7 @@ enum Wanted {
 
 /// One accepted connection, or one that was dialled.
 pub struct Conn {
-    socket: Socket,
+    stream: Stream,
     origin: Origin,
     limits: Limits,
     shutdown: Shutdown,
@@ -57,6 +58,8 @@ pub struct Conn {
     active: Instant,
     busy: bool,
     login_by: Option<Instant>,
+    /// When a TLS handshake that has begun must be over.
+    handshake_by: Option<Instant>,
     /// One timer for the whole life of the connection; it is set to the earliest of our deadlines or before.
     timer: Option<(Timer, Instant)>,
     /// How often there was something to do without waiting, and since when.
@@ -69,7 +72,7 @@ impl Conn {
     pub fn new(socket: Socket, origin: Origin, limits: Limits, shutdown: Shutdown) -> Self {
         let now = Instant::now();
         Conn {
-            socket,
+            stream: Stream::new(socket),
             origin,
             limits,
             shutdown,
@@ -81,6 +84,7 @@ impl Conn {
             active: now,
             busy: false,
             login_by: Some(now + limits.login),
+            handshake_by: None,
             timer: None,
             at_once: 0,
             turn_began: now,
@@ -153,7 +157,7 @@ impl Conn {
 
     /// Sends what is queued. Waits for a peer that does not read, but not for ever.
     pub async fn flush(&mut self) -> io::Result<()> {
-        if self.outbox.is_empty() {
+        if self.outbox.is_empty() && self.stream.unsent() == 0 {
             return Ok(());
         }
         crate::rt::timeout(SEND_WAIT, poll_fn(|cx| self.poll_flush(cx))).await
@@ -176,12 +180,12 @@ impl Conn {
 
     /// Whether the peer has sent something that was not looked at yet.
     pub fn has_more(&self) -> bool {
-        !self.inbox.is_empty() || listen::has_input(&self.socket)
+        !self.inbox.is_empty() || self.stream.has_more()
     }
 
     /// Whether the peer has closed its sending side, even if there is still something to read before that.
     pub fn has_ended(&self) -> bool {
-        self.ended || listen::peer_has_closed(&self.socket)
+        self.ended || listen::peer_has_closed(self.stream.socket())
     }
 
     /// Comes when it is broken: reset by the peer, or the peer out of reach; one that has closed in order has broken nothing.
@@ -189,7 +193,7 @@ impl Conn {
     /// [`Event::Closed`], so that it learns who has left with the first thing that it sends, and not with the second.
     /// Costs a descriptor; where there is none it never comes.
     pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
-        listen::broken(&self.socket)
+        listen::broken(self.stream.socket())
     }
 
     /// Whether the first bytes of a peer are a browser's, which is then noted in the log; the service should close. Lines
@@ -198,37 +202,41 @@ impl Conn {
     pub fn is_browser(&self, first: &[u8]) -> bool {
         let is_browser = is_http(first);
         if is_browser {
-            self.log_http();
+            self.log_stranger("http", "speaks HTTP");
         }
         is_browser
     }
 
-    fn log_http(&self) {
+    /// Ends the connection of a peer that speaks another protocol.
+    fn show_out(&mut self, event: &str, what: &str) -> Event {
+        self.log_stranger(event, what);
+        self.ended = true;
+        self.inbox.clear();
+        Event::Closed
+    }
+
+    fn log_stranger(&self, event: &str, what: &str) {
         let Origin { id, peer, .. } = self.origin;
         let address = peer.ip().to_string();
         log::info!(
-            event = "http", session = id, peer = address.as_str(), peer_port = peer.port();
-            "session {id}: closed: {peer} speaks HTTP"
+            event = event, session = id, peer = address.as_str(), peer_port = peer.port();
+            "session {id}: closed: {peer} {what}"
         );
     }
 
-    /// Says that nothing more will be sent, after what is queued.
-    pub async fn finish(&mut self) -> io::Result<()> {
-        self.flush().await?;
-        match self.socket.get_ref().shutdown(std::net::Shutdown::Write) {
-            // It has left already, and was owed nothing.
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(()),
-            done => done,
-        }
-    }
-
     /// Gives the socket up to who has a road of its own for the bytes. What was received or queued and has not gone its
-    /// way is lost, so it is for the beginning of a connection.
+    /// way is lost, so it is for the beginning of a connection. One that speaks TLS has no bytes for others: it is closed.
     pub fn into_socket(self) -> Socket {
-        self.socket
+        if self.stream.tunnel().is_some() {
+            let _ = self.stream.socket().get_ref().shutdown(std::net::Shutdown::Both);
+        }
+        self.stream.into_socket()
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<io::Result<Event>> {
+        if self.stream.is_handshaking() {
+            ready!(self.poll_handshake(cx))?;
+        }
         // Between events only: who asks whether there is one now is never put off by a clock.
         if self.at_once == 0 {
             self.turn_began = Instant::now();
@@ -241,7 +249,7 @@ impl Conn {
                 return self.poll_pause(cx);
             }
             // A peer that pipelines gets its answers together, unless they grow large.
-            if self.outbox.len() < FLUSH_SIZE
+            if self.outbox.len() + self.stream.unsent() < FLUSH_SIZE
                 && let Some(event) = self.take(wanted)
             {
                 return Poll::Ready(Ok(event));
@@ -284,26 +292,22 @@ impl Conn {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.outbox.is_empty() {
-            let sent = ready!(Pin::new(&mut &self.socket).poll_write(cx, &self.outbox))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            if sent == self.outbox.len() {
-                self.outbox = Vec::new();
-            } else {
-                self.outbox.drain(..sent);
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.stream.poll_write(cx, &mut self.outbox)
     }
 
     fn poll_receive<const SIZE: usize>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The buffer lives on the stack of this call only: an idle connection holds none.
         let mut chunk = [0; SIZE];
-        let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
-        self.ended = count == 0;
-        let received = &chunk[..count];
+        match ready!(self.stream.poll_read(cx, &mut chunk))? {
+            Received::Bytes(count) => self.receive(&chunk[..count]),
+            Received::Nothing => {}
+            Received::End => self.ended = true,
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes Telnet out of what was received, if that is spoken.
+    fn receive(&mut self, received: &[u8]) {
         match &mut self.telnet {
             None => self.inbox.extend(received),
             Some(telnet) => {
@@ -317,7 +321,6 @@ impl Conn {
                 }
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     /// What was received and is wanted, if there is any.
@@ -338,12 +341,11 @@ impl Conn {
         Some(match taken {
             Taken::Line(line) => Event::Line(line),
             Taken::TooLong | Taken::Endless => Event::TooLong,
-            Taken::Http => {
-                self.log_http();
-                self.ended = true;
-                self.inbox.clear();
-                Event::Closed
-            }
+            Taken::Http => self.show_out("http", "speaks HTTP"),
+            Taken::Tls => self.show_out(
+                "tls_first",
+                "begins with TLS, and here plain text comes first: implicit TLS has a port of its own",
+            ),
         })
     }
 
@@ -353,6 +355,13 @@ impl Conn {
         }
         let idle_by = self.active + self.limits.idle;
         let deadline = self.login_by.map_or(idle_by, |login_by| login_by.min(idle_by));
+        ready!(self.poll_until(cx, deadline));
+        self.active = Instant::now();
+        Poll::Ready(if self.login_by == Some(deadline) { Event::LoginTimeout } else { Event::Idle })
+    }
+
+    /// Comes at that moment.
+    fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         // The timer is not moved for every line, only when it went off too early: a busy session costs no timer work.
         let (timer, set_to) = self.timer.get_or_insert_with(|| (Timer::at(deadline), deadline));
         if *set_to > deadline {
@@ -362,10 +371,9 @@ impl Conn {
         loop {
             ready!(Pin::new(&mut *timer).poll(cx));
             if Instant::now() >= deadline {
-                self.active = Instant::now();
                 // A timer that has gone off never does so again by itself.
                 self.timer = None;
-                return Poll::Ready(if self.login_by == Some(deadline) { Event::LoginTimeout } else { Event::Idle });
+                return Poll::Ready(());
             }
             timer.set_at(deadline);
             *set_to = deadline;

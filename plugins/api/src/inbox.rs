@@ -1,6 +1,9 @@
 //! What was received and not handed out yet: bytes become lines, of bounded length, or are handed out as they are. Pure:
 //! knows no socket and no time.
 
+/// How TLS begins: the record of a handshake, version 3 (RFC 8446 §5.1). No command begins so.
+const CLIENT_HELLO: [u8; 2] = [22, 3];
+
 /// Received bytes: never more than one line and one read. Empty while idle, with no memory of its own.
 #[derive(Default)]
 pub struct Inbox {
@@ -24,6 +27,8 @@ pub enum Taken {
     Endless,
     /// The first line is a browser's.
     Http,
+    /// The first bytes are TLS's, where plain text is spoken.
+    Tls,
 }
 
 impl Inbox {
@@ -52,6 +57,12 @@ impl Inbox {
         (self.bytes, self.searched) = (Vec::new(), 0);
     }
 
+    /// Forgets everything, and that it was in the midst of anything: what comes next has nothing to do with it.
+    pub(crate) fn begin_again(&mut self) {
+        self.clear();
+        self.skipping = false;
+    }
+
     /// All that is here, as it came; what is left of a line that was too long is not.
     pub fn take_bytes(&mut self) -> Option<Vec<u8>> {
         if std::mem::take(&mut self.skipping) {
@@ -65,6 +76,9 @@ impl Inbox {
 
     /// The next whole line, of at most `longest` bytes.
     pub fn take_line(&mut self, longest: usize) -> Option<Taken> {
+        if !self.begun && self.bytes.starts_with(&CLIENT_HELLO) {
+            return Some(Taken::Tls);
+        }
         loop {
             let end = self.bytes[self.searched..].iter().position(|&b| b == b'\n').map(|at| self.searched + at);
             let Some(end) = end else {
@@ -144,6 +158,19 @@ mod tests {
             inbox.extend(text.as_bytes());
             assert_eq!(inbox.take_line(100) == Some(Taken::Http), is_http, "{text:?}");
         }
+    }
+
+    #[test]
+    fn first_bytes_of_tls() {
+        let mut inbox = Inbox::default();
+        inbox.extend(&[22]);
+        assert_eq!(inbox.take_line(100), None);
+        inbox.extend(&[3, 1, 0]);
+        assert_eq!(inbox.take_line(100), Some(Taken::Tls));
+        let mut inbox = Inbox::default();
+        inbox.extend(b"NOOP\n\x16\x03\n");
+        assert_eq!(inbox.take_line(100), line("NOOP"));
+        assert_eq!(inbox.take_line(100), line("\x16\x03"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`Time`] — the time of day and waiting, which tests set by hand.
 //! - [`listen`] — sockets that listen well: backlog, options, accepting that survives a lack of descriptors.
 //! - [`inbox`], [`telnet`] — what is made of bytes; pure, and public so that anything can be thrown at them.
+//! - [`tls`] — TLS without sockets; [`Conn::secure`] is what a service needs of it.
 //! - [`rt`] — the only place that names the async runtime.
 
 mod conn;
@@ -23,8 +24,10 @@ mod plugin;
 pub mod rt;
 mod service;
 mod shutdown;
+mod stream;
 pub mod telnet;
 mod time;
+pub mod tls;
 
 pub use conn::Conn;
 pub use dial::words;

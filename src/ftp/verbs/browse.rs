@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::Plan;
 use super::super::session::{Mode, Representation, Session, Who};
+use super::super::tls::Protection;
 use super::super::wire::flags;
 use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::printable::printable;
@@ -221,9 +222,19 @@ fn status(session: &Session) -> Outcome {
         Plan::Passive(expectation) => phrase!("Waiting for your data connection to port {}", expectation.port()),
         Plan::Active(to) => phrase!("Data will go to {}", *to),
     };
+    let channel = match &session.security {
+        None => phrase!("Plain text"),
+        Some(security) if security.cleared => phrase!("Plain text again, after TLS"),
+        Some(security) => phrase!("TLS: {}", security.to_string()),
+    };
+    let protection = match session.protection {
+        Protection::Clear => phrase!("data connections in plain text"),
+        Protection::Private => phrase!("data connections in TLS"),
+    };
     let lines = vec![
         phrase!("gftp {}, session {}", env!("CARGO_PKG_VERSION"), origin.id),
         phrase!("Connected from {}", origin.peer),
+        phrase!("{}; {}", channel, protection),
         who,
         phrase!("Type: {}; structure: File; mode: {}; restart at: {}", kind, mode, *restart),
         data,

@@ -9,6 +9,7 @@ use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
+use super::secure::login_refused;
 use crate::accounts::{Caller, Password, Verdict, Visitor};
 use crate::store::VirtualPath;
 
@@ -20,6 +21,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(50);
 
 /// USER: a new name, also in the middle of a session, forgets whoever was logged in; transfer parameters stay.
 pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    if let Some(refusal) = login_refused(session) {
+        return Err(refusal);
+    }
     let name = argument.unwrap_or_default();
     session.directory = VirtualPath::root();
     session.seat = None;
@@ -33,13 +37,16 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// PASS: the only place where a session becomes somebody.
 pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
+    if let Some(refusal) = login_refused(session) {
+        return Err(refusal);
+    }
     let name = match &session.who {
         Who::Named(name) => name.clone(),
         Who::Stranger => return Err(Refusal::say(503, phrase!("Send USER first."))),
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
     let password = Password::new(argument.unwrap_or_default());
-    let caller = Caller { peer: session.origin.peer, local: session.origin.local, tls: false };
+    let caller = Caller { peer: session.origin.peer, local: session.origin.local, tls: session.is_secure() };
     match session.shared.accounts.admit(&name, password, &caller).await {
         Verdict::In(visitor) => enter(session, name, visitor).await,
         Verdict::Wrong(why) => fail(session, why.as_deref()).await,
@@ -88,10 +95,12 @@ pub async fn acct(_: &mut Session, _: Option<&[u8]>) -> Outcome {
     Answer::say(202, phrase!("No account is needed here."))
 }
 
-/// REIN.
+/// REIN. TLS ends with it, where it did not come first (RFC 4217 §11).
 pub async fn rein(session: &mut Session, _: Option<&[u8]>) -> Outcome {
+    let ends_tls = session.is_secure() && !session.is_implicit();
     session.reset();
-    Answer::say(220, phrase!("Ready for a new user."))
+    let reply = Reply::new(220, phrase!("Ready for a new user."));
+    Ok(if ends_tls { Answer::Clear(reply) } else { Answer::Reply(reply) })
 }
 
 /// QUIT.

@@ -10,6 +10,7 @@ mod lines;
 mod login;
 mod mdtm;
 mod room;
+mod secure;
 mod settings;
 mod site;
 pub mod table;
@@ -45,7 +46,7 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     let (renaming, copying) = (session.renaming.take(), session.copying.take());
     let (restart, part) = (std::mem::take(&mut session.restart), session.part.take());
     let (verb, argument) = behind_site(verb, argument);
-    let outcome = match refused(session, verb, argument).or_else(|| cannot_take_part(verb, part)) {
+    let outcome = match why_not(session, verb, argument, part) {
         Some(refusal) => Err(refusal),
         None => {
             session.renaming = renaming.filter(|_| verb.name == "RNTO");
@@ -70,6 +71,13 @@ fn behind_site<'a>(verb: &'static Verb, argument: Option<&'a [u8]>) -> (&'static
         Some(command) => (command, (!rest.is_empty()).then_some(rest)),
         None => (verb, Some(argument)),
     }
+}
+
+/// Why a verb may not be used now, whatever it would do.
+fn why_not(session: &Session, verb: &Verb, argument: Option<&[u8]>, part: Option<Part>) -> Option<Refusal> {
+    refused(session, verb, argument)
+        .or_else(|| secure::data_refused(session, verb))
+        .or_else(|| cannot_take_part(verb, part))
 }
 
 /// Why a verb may not be used now, or not so.

@@ -128,7 +128,9 @@ pub async fn clnt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// FEAT (RFC 2389 §3).
 pub async fn feat(session: &mut Session, _: Option<&[u8]>) -> Outcome {
-    let mut lines: Vec<String> = VERBS.iter().chain(SITE).filter_map(|verb| verb.feat.map(String::from)).collect();
+    let tls = session.shared.tls.as_ref();
+    let verbs = VERBS.iter().chain(SITE).filter(|verb| !super::secure::is_hidden(tls, verb));
+    let mut lines: Vec<String> = verbs.filter_map(|verb| verb.feat.map(String::from)).collect();
     lines.extend(MORE_FEATURES.iter().map(|line| line.to_string()));
     // RFC 3659 §7.8: the facts chosen now are starred; likewise the digest of HASH and the language.
     lines.extend([session.facts.feat(), session.algorithm.feat(), session.language.feat()]);

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::super::answer::Outcome;
 use super::super::session::Session;
 use super::super::wire::printable::printable;
-use super::{browse, change, digest, facts, introduce, login, mdtm, room, settings, site, transfer, tree};
+use super::{browse, change, digest, facts, introduce, login, mdtm, room, secure, settings, site, transfer, tree};
 
 /// What a verb wants behind it; the text is how HELP shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,10 @@ pub static VERBS: &[Verb] = &[
     verb!("REIN", Bare, Always, "RFC 959", login::rein, "Start the session anew"),
     verb!("QUIT", Bare, Always, "RFC 959", login::quit, "Say goodbye; a running transfer ends first"),
     verb!("HOST", Must("<name>"), Always, "RFC 7151", introduce::host, "Before USER: which of its names you know the server by", feat = Some("HOST")),
+    verb!("AUTH", Must("<TLS>"), Always, "RFC 2228, RFC 4217", secure::auth, "Speak TLS from now on; whoever was logged in is not any more", feat = Some("AUTH TLS")),
+    verb!("PBSZ", Must("<0>"), Always, "RFC 2228, RFC 4217", secure::pbsz, "Before PROT, as it is specified; it has no effect", feat = Some("PBSZ")),
+    verb!("PROT", Must("<P or C>"), Always, "RFC 2228, RFC 4217", secure::prot, "Data connections use TLS, or do not", feat = Some("PROT")),
+    verb!("CCC", Bare, Always, "RFC 2228, RFC 4217", secure::ccc, "End TLS on the control connection, where that is allowed", feat = Some("CCC")),
     verb!("SMNT", Must("<path>"), LoggedIn, "RFC 959", settings::smnt, "Not done here: answered 502"),
     // Where am I, what is there
     verb!("CWD", Must("<path>"), LoggedIn, "RFC 959", browse::cwd, "Change the working directory"),

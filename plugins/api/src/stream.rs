@@ -1,0 +1,230 @@
+//! The bytes of a connection, in plain text or through TLS, as whoever speaks a protocol wants them. Knows the socket and
+//! waits for it; knows no lines, no events and no time.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::io::{AsyncRead, AsyncWrite};
+use futures_rustls::rustls::ServerConfig;
+
+use crate::listen;
+use crate::rt::Socket;
+use crate::tls::Tunnel;
+
+/// What one read of a socket may bring during a handshake, and what is drained at the end: small enough for the stack.
+const READ_SIZE: usize = 4096;
+/// What is made into records at once: whoever does not read costs no more than this beside the replies themselves.
+const SEAL_SIZE: usize = 16 * 1024;
+
+/// A socket, and its TLS if there is any. Boxed: a connection in plain text pays a pointer for it.
+pub(crate) struct Stream {
+    socket: Socket,
+    secure: Option<Box<Secure>>,
+}
+
+struct Secure {
+    tunnel: Tunnel,
+    /// What came and is less than a record.
+    incoming: Vec<u8>,
+}
+
+/// What a read brought.
+pub(crate) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for us, but there may be more.
+    Nothing,
+    /// The peer's end.
+    End,
+}
+
+impl Stream {
+    pub(crate) fn new(socket: Socket) -> Self {
+        Stream { socket, secure: None }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    pub(crate) fn tunnel(&self) -> Option<&Tunnel> {
+        self.secure.as_ref().map(|secure| &secure.tunnel)
+    }
+
+    /// Whatever comes from now on is TLS.
+    pub(crate) fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, incoming: Vec::new() }));
+        Ok(())
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tunnel().is_some_and(Tunnel::is_handshaking)
+    }
+
+    /// Says close_notify, once what is unsent is sent.
+    pub(crate) fn close(&mut self) {
+        if let Some(secure) = &mut self.secure {
+            secure.tunnel.close();
+        }
+    }
+
+    /// Goes back to plain text: what was received and not taken yet, through TLS and behind it.
+    pub(crate) fn unsecure(&mut self) -> Vec<u8> {
+        let Some(mut secure) = self.secure.take() else { return Vec::new() };
+        let mut rest = std::mem::take(secure.tunnel.plain());
+        rest.append(&mut secure.incoming);
+        rest
+    }
+
+    /// Bytes that were sealed and have not gone yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.tunnel().map_or(0, |tunnel| tunnel.unsent().len())
+    }
+
+    /// Whether something was received and not taken yet, or can be read.
+    pub(crate) fn has_more(&self) -> bool {
+        let held =
+            self.secure.as_ref().is_some_and(|secure| secure.tunnel.holds_plain() || !secure.incoming.is_empty());
+        held || listen::has_input(&self.socket)
+    }
+
+    /// Reads something into `chunk`.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
+        let Some(secure) = &mut self.secure else {
+            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            return Poll::Ready(Ok(if count == 0 { Received::End } else { Received::Bytes(count) }));
+        };
+        if !secure.tunnel.holds_plain() {
+            if secure.tunnel.has_ended() {
+                return Poll::Ready(Ok(Received::End));
+            }
+            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            if count == 0 {
+                // Cut off or in order is one to who speaks line by line: there is no more to hear.
+                return Poll::Ready(Ok(Received::End));
+            }
+            if let Err(e) = secure.open(&mut chunk[..count]) {
+                // The alert tells the peer why; one that cannot be sent at once has to do without.
+                let _ = Pin::new(&mut &self.socket).poll_write(cx, secure.tunnel.unsent());
+                return Poll::Ready(Err(e));
+            }
+        }
+        let plain = secure.tunnel.plain();
+        let count = plain.len().min(chunk.len());
+        chunk[..count].copy_from_slice(&plain[..count]);
+        plain.drain(..count);
+        secure.tunnel.rest();
+        Poll::Ready(Ok(if count == 0 { Received::Nothing } else { Received::Bytes(count) }))
+    }
+
+    /// Sends what is in `outbox` and what was sealed before.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        loop {
+            let unsent = match &mut self.secure {
+                None => outbox.as_slice(),
+                Some(secure) => {
+                    if secure.tunnel.unsent().is_empty() && !outbox.is_empty() {
+                        let count = outbox.len().min(SEAL_SIZE);
+                        secure.tunnel.seal(&outbox[..count])?;
+                        consume(outbox, count);
+                    }
+                    secure.tunnel.unsent()
+                }
+            };
+            if unsent.is_empty() {
+                if let Some(secure) = &mut self.secure {
+                    secure.tunnel.rest();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let count = ready!(Pin::new(&mut &self.socket).poll_write(cx, unsent))?;
+            match &mut self.secure {
+                _ if count == 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                None => consume(outbox, count),
+                Some(secure) => secure.tunnel.sent(count),
+            }
+        }
+    }
+
+    /// Goes on with the handshake; whether it is over. Ready means that something has happened.
+    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        ready!(self.poll_write(cx, &mut Vec::new()))?;
+        if !self.is_handshaking() {
+            return Poll::Ready(Ok(true));
+        }
+        let Some(secure) = &mut self.secure else { return Poll::Ready(Ok(true)) };
+        let mut chunk = [0; READ_SIZE];
+        let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let opened = secure.open(&mut chunk[..count]);
+        if opened.is_err() {
+            let _ = Pin::new(&mut &self.socket).poll_write(cx, secure.tunnel.unsent());
+        }
+        Poll::Ready(opened.map(|()| false))
+    }
+
+    /// Reads and forgets until the peer has closed, or has sent more than could be a goodbye.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        /// Reads, each of a few KiB: commands sent ahead of a QUIT, and an alert.
+        const MOST_READS: usize = 64;
+        let mut chunk = [0; READ_SIZE];
+        for _ in 0..MOST_READS {
+            if ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))? == 0 {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for the peer's close_notify; what it says before it is kept.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        /// A peer that goes on talking has not understood that TLS is over.
+        const MOST_BEFORE: usize = 16 * 1024;
+        loop {
+            let Some(secure) = &mut self.secure else { return Poll::Ready(Ok(())) };
+            if secure.tunnel.has_ended() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut chunk = [0; READ_SIZE];
+            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            secure.open(&mut chunk[..count])?;
+            if secure.tunnel.plain().len() > MOST_BEFORE {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+        }
+    }
+}
+
+impl Secure {
+    fn open(&mut self, received: &mut [u8]) -> io::Result<()> {
+        if self.incoming.is_empty() {
+            let done = self.tunnel.open(received)?;
+            self.incoming.extend_from_slice(received.get(done..).unwrap_or_default());
+        } else {
+            self.incoming.extend_from_slice(received);
+            let done = self.tunnel.open(&mut self.incoming)?;
+            consume(&mut self.incoming, done);
+        }
+        Ok(())
+    }
+}
+
+/// Takes so many bytes out of the front; an empty buffer keeps no memory.
+fn consume(buffer: &mut Vec<u8>, count: usize) {
+    if count >= buffer.len() {
+        *buffer = Vec::new();
+    } else {
+        buffer.drain(..count);
+    }
+}

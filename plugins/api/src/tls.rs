@@ -1,0 +1,282 @@
+//! TLS without sockets: what a peer sent becomes plain text, and plain text becomes what is sent to it. Who owns the
+//! connection moves the bytes, on the executor or on a thread that may block. Refuses to know protocols and certificates.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_rustls::rustls;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
+use rustls::{HandshakeKind, ServerConfig};
+
+/// The largest plain text of one record (RFC 8446 §5.1).
+const LARGEST_TEXT: usize = 16 * 1024;
+/// What a record is longer than its plain text at most (RFC 5246 §6.2.3: 2,048, and a header of five).
+const RECORD_EXTRA: usize = 2048 + 5;
+/// What may wait for its end: a handshake message of 64 KiB, which is as much as rustls puts together, in one record or
+/// several, and a record behind it.
+const MOST_UNFINISHED: usize = 64 * 1024 + 2 * (LARGEST_TEXT + RECORD_EXTRA);
+
+/// One TLS connection, the server's side of it.
+pub struct Tunnel {
+    session: Box<UnbufferedServerConnection>,
+    /// Records for the peer.
+    outgoing: Outgoing,
+    /// What the peer said and nobody has taken.
+    plain: Vec<u8>,
+    /// The peer has said that nothing follows (close_notify).
+    ended: bool,
+    /// What the handshake came to.
+    agreed: Option<Agreed>,
+}
+
+/// What both sides agreed upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// "TLSv1.3".
+    pub version: &'static str,
+    /// As the registry of TLS calls it, "TLS13_AES_128_GCM_SHA256".
+    pub cipher: &'static str,
+    /// Whether an earlier session was gone on with, so that the peer has its keys.
+    pub resumed: bool,
+}
+
+/// Bytes for the peer, of which some have gone.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Tunnel {
+    /// Waits for the peer to begin.
+    pub fn new(config: Arc<ServerConfig>) -> io::Result<Tunnel> {
+        let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
+        let (outgoing, plain) = (Outgoing::default(), Vec::new());
+        Ok(Tunnel { session: Box::new(session), outgoing, plain, ended: false, agreed: None })
+    }
+
+    /// Takes what came from the peer; how much of it is done with. The rest, less than a record or what follows the
+    /// peer's end, is to be given again with what comes next. An error ends the connection; what is in
+    /// [`Tunnel::unsent`] then tells the peer why.
+    pub fn open(&mut self, wire: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        loop {
+            let rest = wire.get_mut(done..).unwrap_or_default();
+            let UnbufferedStatus { discard, state } = self.session.process_tls_records(rest);
+            let state = match state {
+                Ok(state) => state,
+                Err(error) => {
+                    self.explain();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}")));
+                }
+            };
+            let more = match state {
+                ConnectionState::ReadTraffic(mut traffic) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+                        self.plain.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    self.outgoing.append(0, |room| sized(data.encode(room)))?;
+                    true
+                }
+                ConnectionState::TransmitTlsData(data) => {
+                    data.done();
+                    true
+                }
+                ConnectionState::PeerClosed => {
+                    self.ended = true;
+                    true
+                }
+                ConnectionState::Closed | ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => false,
+                // Never offered: it could be replayed (RFC 8446 §8).
+                _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: early data was not offered")),
+            };
+            done += discard;
+            if !more {
+                break;
+            }
+        }
+        if self.agreed.is_none() && !self.session.is_handshaking() {
+            self.agreed = Some(self.agreement());
+        }
+        if wire.len() - done > MOST_UNFINISHED {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: a message without an end"));
+        }
+        Ok(done)
+    }
+
+    /// Appends the alert that rustls has made ready for the peer.
+    fn explain(&mut self) {
+        while let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
+            self.session.process_tls_records(&mut [])
+        {
+            if self.outgoing.append(0, |room| sized(data.encode(room))).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Makes records of `text`, behind what is unsent.
+    pub fn seal(&mut self, text: &[u8]) -> io::Result<()> {
+        // What rustls has to say for itself (a new key) goes first.
+        self.open(&mut [])?;
+        let records = text.len().div_ceil(LARGEST_TEXT);
+        let session = &mut self.session;
+        self.outgoing.append(text.len() + records * RECORD_EXTRA, |room| {
+            match session.process_tls_records(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => encrypted(traffic.encrypt(text, room)),
+                Ok(_) => Err(Failed::Other(io::ErrorKind::NotConnected.into())),
+                Err(e) => Err(Failed::Other(io::Error::new(io::ErrorKind::InvalidData, e))),
+            }
+        })
+    }
+
+    /// Says that nothing more will be sent (close_notify), behind what is unsent. Before the end of the handshake there
+    /// is nothing to say.
+    pub fn close(&mut self) {
+        if self.open(&mut []).is_err() {
+            return;
+        }
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.session.process_tls_records(&mut []).state {
+            // It has room for what it asks for; without it the peer sees a connection that was cut.
+            let _ = self.outgoing.append(RECORD_EXTRA, |room| encrypted(traffic.queue_close_notify(room)));
+        }
+    }
+
+    /// What is to be sent to the peer.
+    pub fn unsent(&self) -> &[u8] {
+        self.outgoing.unsent()
+    }
+
+    /// So many bytes of it are sent.
+    pub fn sent(&mut self, count: usize) {
+        self.outgoing.sent(count);
+    }
+
+    /// What the peer said and nobody has taken yet: whoever takes some of it takes it out.
+    pub fn plain(&mut self) -> &mut Vec<u8> {
+        &mut self.plain
+    }
+
+    /// Whether there is such.
+    pub fn holds_plain(&self) -> bool {
+        !self.plain.is_empty()
+    }
+
+    /// Whether the handshake is not over.
+    pub fn is_handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// Whether the peer has said that nothing follows what it has sent: proof of a whole end.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What was agreed upon, once the handshake is over.
+    pub fn agreed(&self) -> Option<Agreed> {
+        self.agreed
+    }
+
+    /// The certificate that the peer has shown, if it was asked for one; that of an earlier session, if it was resumed.
+    pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.session.peer_certificates().and_then(|chain| chain.first())
+    }
+
+    /// Gives memory back that an idle connection does not need.
+    pub(crate) fn rest(&mut self) {
+        if self.outgoing.unsent().is_empty() {
+            self.outgoing = Outgoing::default();
+        }
+        if self.plain.is_empty() {
+            self.plain = Vec::new();
+        }
+    }
+
+    fn agreement(&self) -> Agreed {
+        let version = self.session.protocol_version().and_then(|version| version.as_str());
+        let cipher = self.session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        Agreed {
+            version: version.map_or("TLS", |version| match version {
+                "TLSv1_2" => "TLSv1.2",
+                "TLSv1_3" => "TLSv1.3",
+                other => other,
+            }),
+            cipher: cipher.unwrap_or("unknown"),
+            resumed: self.session.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}
+
+/// Why nothing was appended.
+enum Failed {
+    /// So much room is needed.
+    Short(usize),
+    Other(io::Error),
+}
+
+fn sized(encoded: Result<usize, EncodeError>) -> Result<usize, Failed> {
+    encoded.map_err(|e| match e {
+        EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => Failed::Short(required_size),
+        EncodeError::AlreadyEncoded => Failed::Other(io::Error::other(e)),
+    })
+}
+
+fn encrypted(encrypted: Result<usize, EncryptError>) -> Result<usize, Failed> {
+    encrypted.map_err(|e| match e {
+        EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => Failed::Short(required_size),
+        EncryptError::EncryptExhausted => Failed::Other(io::Error::other(e)),
+    })
+}
+
+impl Outgoing {
+    /// Appends what `fill` writes into at least `room` bytes; it is asked again if it needs more.
+    fn append(&mut self, room: usize, mut fill: impl FnMut(&mut [u8]) -> Result<usize, Failed>) -> io::Result<()> {
+        let mut room = room;
+        loop {
+            // Grown and not cut again: to fill it with zeros for each piece would cost as much as a copy.
+            if self.bytes.len() < self.end + room {
+                self.bytes.resize(self.end + room, 0);
+            }
+            match fill(self.bytes.get_mut(self.end..).unwrap_or_default()) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(());
+                }
+                Err(Failed::Short(needed)) if needed > room => room = needed,
+                Err(Failed::Short(_)) => return Err(io::ErrorKind::OutOfMemory.into()),
+                Err(Failed::Other(e)) => return Err(e),
+            }
+        }
+    }
+
+    fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.start += count;
+        if self.start >= self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+}
+
+/// The cryptography of this program: ring's, with AES-128-GCM first, which is the fastest here and as good as any.
+/// Always named, since the default of rustls depends on what else is built in.
+pub fn provider() -> Arc<CryptoProvider> {
+    let mut provider = rustls::crypto::ring::default_provider();
+    // A stable sort: what is behind the first keeps its order.
+    provider.cipher_suites.sort_by_key(|suite| {
+        let name = suite.suite().as_str().unwrap_or_default();
+        !name.contains("AES_128_GCM")
+    });
+    Arc::new(provider)
+}
