@@ -2,8 +2,10 @@
 //! with [`super::transfer`] and [`super::work`], that speaks.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::{FutureExt, select_biased};
 use gftp_plugin::{Conn, Event};
 
 use super::answer::{Answer, Refusal};
@@ -27,7 +29,7 @@ pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io
         let event = match waiting.lines.pop_front() {
             Some(line) => Event::Line(line),
             None if waiting.draining => Event::Shutdown,
-            None => conn.next().await?,
+            None => next(&mut conn, &mut session).await?,
         };
         let last = match event {
             Event::Line(line) | Event::Bytes(line) => {
@@ -51,6 +53,24 @@ pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io
         break;
     }
     conn.finish().await
+}
+
+/// What happens next; meanwhile the data connections that need no command are seen to.
+async fn next(conn: &mut Conn, session: &mut Session) -> io::Result<Event> {
+    while session.has_affairs() {
+        // Boxed, because most sessions wait without any.
+        let event = Box::pin(async {
+            let (mut event, mut affairs) = (pin!(conn.next().fuse()), pin!(session.see_to_affairs().fuse()));
+            select_biased! {
+                event = event => Some(event),
+                () = affairs => None,
+            }
+        });
+        if let Some(event) = event.await {
+            return event;
+        }
+    }
+    conn.next().await
 }
 
 /// Answers one line. True: that was the last one.

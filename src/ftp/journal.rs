@@ -165,6 +165,19 @@ pub fn not_secured(session: &Session, error: &std::io::Error) {
     );
 }
 
+/// A data connection in TLS did not go on with its control connection's session, so only its address speaks for it.
+pub fn not_resumed(session: &Session) {
+    let subject = Subject::of(session);
+    let (id, from) = (subject.session, subject.peer);
+    record!(
+        info,
+        &subject,
+        "tls_not_resumed",
+        [],
+        "session {id}: {from} does not resume TLS on data connections: taken, since they come from its address"
+    );
+}
+
 /// A data connection to somebody else was asked for.
 pub fn refused_to_connect(session: &Session, address: SocketAddr) {
     let subject = Subject::of(session);

@@ -4,17 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gftp_plugin::tls::Tunnel;
 use gftp_plugin::{Origin, rt};
 
 use super::Shared;
 use super::answer::Refusal;
-use super::data::Plan;
 use super::data::ascii::{FromNetwork, ToNetwork};
 use super::data::coding::{Decoders, Encoders};
 use super::data::deflate::{Deflate, Inflate, Level};
 use super::data::digest::Algorithm;
+use super::data::parting::Parting;
+use super::data::{Plan, Secure};
+use super::journal;
+use super::protection::Resume;
 use super::roll::Seat;
-use super::tls::{Protection, Security};
+use super::tls::{Protection, Security, Stranger};
 use super::wire::command::argument_path;
 use super::wire::facts::Facts;
 use super::wire::phrase::{Language, Text, phrase};
@@ -73,6 +77,8 @@ pub struct Session {
     pub protection: Protection,
     /// How the next data connection is to be made.
     pub plan: Plan,
+    /// The last data connection, where its end is waited for.
+    pub parting: Option<Parting>,
     /// EPSV ALL was sent: no other way to make data connections (RFC 2428 §4).
     pub only_epsv: bool,
     /// REST: where the next transfer begins.
@@ -114,6 +120,7 @@ impl Session {
             security: None,
             protection: Protection::Clear,
             plan: Plan::Unset,
+            parting: None,
             only_epsv: false,
             restart: 0,
             part: None,
@@ -175,6 +182,51 @@ impl Session {
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
         self.who = Who::In(name, store.view(rules, owner), stay);
+        Ok(())
+    }
+
+    /// What data connections are made with, where they use TLS.
+    pub fn data_security(&self) -> Secure {
+        data_security(&self.shared, self.security.as_deref(), self.protection)
+    }
+
+    /// Whether there are data connections to be seen to between commands.
+    pub fn has_affairs(&self) -> bool {
+        self.parting.is_some() || (self.protection == Protection::Private && self.plan.can_go_ahead())
+    }
+
+    /// Sees to them, to the end. May be dropped and called again.
+    pub async fn see_to_affairs(&mut self) {
+        let Session { shared, security, protection, plan, parting, .. } = self;
+        let secure = || data_security(shared, security.as_deref(), *protection);
+        let coming = async {
+            if *protection == Protection::Private && plan.can_go_ahead() {
+                plan.go_ahead(secure).await;
+            }
+        };
+        let going = async {
+            if let Some(last) = parting {
+                last.end().await;
+            }
+            *parting = None;
+        };
+        futures::join!(coming, going);
+    }
+
+    /// Whether a data connection is this session's; what to say where it is not. One that need not prove it is noted once.
+    pub fn recognise(&mut self, tunnel: &Tunnel) -> Result<(), Text> {
+        let Some(resume) = self.shared.tls.as_ref().map(|tls| tls.policy.resume) else { return Ok(()) };
+        let Some(security) = &mut self.security else { return Ok(()) };
+        security.recognise(tunnel, resume).map_err(|stranger| match stranger {
+            Stranger::Fresh => phrase!(
+                "Data connections must resume the TLS session of the control connection here: have your client reuse it."
+            ),
+            Stranger::Other => phrase!("The data connection shows another certificate than the control connection."),
+        })?;
+        let is_resumed = tunnel.agreed().is_some_and(|agreed| agreed.resumed);
+        if !is_resumed && resume == Resume::Prefer && !std::mem::replace(&mut security.noted, true) {
+            journal::not_resumed(self);
+        }
         Ok(())
     }
 
@@ -260,4 +312,9 @@ impl Session {
         let done = rt::unblock(move || work(&view, &asked)).await;
         done.map_err(|e| Refusal::about(path, e))
     }
+}
+
+fn data_security(shared: &Shared, security: Option<&Security>, protection: Protection) -> Secure {
+    let (tls, security) = (shared.tls.as_ref()?, security?);
+    (protection == Protection::Private).then(|| tls.data_config(security))
 }

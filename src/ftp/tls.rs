@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_rustls::rustls;
 use gftp_plugin::Conn;
-use gftp_plugin::tls::Agreed;
+use gftp_plugin::tls::{Agreed, Tunnel};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, StoresServerSessions};
@@ -36,6 +36,15 @@ pub struct Security {
     pub certificate: Option<CertificateDer<'static>>,
     /// What data connections are made with.
     tickets: Arc<Tickets>,
+}
+
+/// Why a data connection is not taken for this session's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    /// It has resumed nothing.
+    Fresh,
+    /// Its certificate is another than the control connection's.
+    Other,
 }
 
 /// How data connections are protected (RFC 2228 §3).
@@ -92,6 +101,21 @@ impl Tls {
         // The order of the suites is the server's: the fastest of good ones comes first.
         config.ignore_client_order = true;
         config
+    }
+}
+
+impl Security {
+    /// Whether a data connection is this session's. One that has resumed is, since nobody else can. Any other may be
+    /// somebody else's at the client's address; it shows at least the same certificate, where there is one.
+    pub fn recognise(&self, tunnel: &Tunnel, resume: Resume) -> Result<(), Stranger> {
+        if tunnel.agreed().is_some_and(|agreed| agreed.resumed) {
+            return Ok(());
+        }
+        if resume == Resume::Require {
+            return Err(Stranger::Fresh);
+        }
+        let same = self.certificate.as_ref().is_none_or(|certificate| tunnel.peer_certificate() == Some(certificate));
+        if same { Ok(()) } else { Err(Stranger::Other) }
     }
 }
 

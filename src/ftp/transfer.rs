@@ -7,16 +7,20 @@
 //! under the name stands until the moment of publishing.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use gftp_plugin::rt::{self, Socket};
+use gftp_plugin::rt;
 use gftp_plugin::{Conn, listen};
 
 use super::answer::{Transfer, code_of, reason};
 use super::control::{Control, Progress, Stop, Waiting};
+use super::data::Link;
 use super::data::coding::Flaw;
+use super::data::handshake::Handshake;
+use super::data::parting::Parting;
 use super::data::pump::{self, Broken, Road, Traffic};
+use super::data::sealed::Sealed;
 use super::journal::Passage;
 use super::session::{Mode, Session};
 use super::wire::phrase::{Text, phrase};
@@ -36,20 +40,19 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     let uploading = matches!(transfer.road, Road::Receive(..));
     let progress = Progress { done: transfer.done, moved: Arc::clone(&moved) };
     let mut control = Control::during(conn, waiting, session.language, uploading, progress);
-    let connecting = std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait);
+    let connecting =
+        std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait, session.data_security());
     let reply = match control.attend(connecting, None).await {
-        Some(Ok(socket)) => {
-            match carry(&mut control, session, transfer, Arc::new(socket), &moved, &mut passage.path).await {
-                Ok(reply) => reply,
-                Err(e) => {
-                    passage.ended(session, 0, &stopped(Some(Stop::ClientGone)));
-                    return Err(e);
-                }
+        Some(Ok(link)) => match carry(&mut control, session, transfer, link, &moved, &mut passage.path).await {
+            Ok(reply) => reply,
+            Err(e) => {
+                passage.ended(session, 0, &stopped(Some(Stop::ClientGone)));
+                return Err(e);
             }
-        }
+        },
         Some(Err(none)) => {
             give_up(transfer.road).await;
-            Reply::new(425, phrase!("{}.", none.words()))
+            Reply::new(none.code(), phrase!("{}.", none.words()))
         }
         None => {
             give_up(transfer.road).await;
@@ -65,9 +68,9 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
 /// out to be to another `path`.
 async fn carry(
     control: &mut Control<'_>,
-    session: &Session,
+    session: &mut Session,
     transfer: Transfer,
-    socket: Arc<Socket>,
+    link: Link,
     moved: &Arc<AtomicU64>,
     path: &mut VirtualPath,
 ) -> io::Result<Reply> {
@@ -76,8 +79,21 @@ async fn carry(
         give_up(road).await;
         return Err(e);
     }
+    let Link { socket, handshake } = link;
+    let sealed = match handshake {
+        None => None,
+        Some(handshake) => match secure(control, session, handshake).await {
+            Ok(sealed) => Some(Arc::new(Mutex::new(sealed))),
+            Err(reply) => {
+                give_up(road).await;
+                return Ok(reply);
+            }
+        },
+    };
+    let is_secure = sealed.is_some();
     let traffic = Traffic {
         socket: Arc::clone(&socket),
+        sealed,
         stall: session.shared.stall,
         moved: Arc::clone(moved),
         turns: Arc::clone(&session.shared.turns),
@@ -92,6 +108,10 @@ async fn carry(
         (None, Ok(())) => End::Whole,
         (None, Err(broken)) => End::Failed(broken),
     };
+    if is_secure && matches!(end, End::Whole) {
+        session.parting = Some(Parting::of(Arc::clone(&socket)));
+    }
+    let proven = traffic.sealed.as_ref().is_some_and(|sealed| sealed.lock().is_ok_and(|sealed| sealed.has_ended()));
     let (moved, compressed) = (moved.load(Ordering::Relaxed), session.mode == Mode::Deflate);
     let Some(upload) = upload else {
         if matches!(end, End::Failed(Broken::Store(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)) {
@@ -101,8 +121,28 @@ async fn carry(
         return Ok(told(end, moved, compressed));
     };
     *path = upload.path().clone();
-    let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable };
+    let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable, proven };
     Ok(settle(upload, end, receipt, path).await)
+}
+
+/// Brings TLS about on a data connection, which the client may only now begin, and makes sure that it is this session's.
+async fn secure(control: &mut Control<'_>, session: &mut Session, mut handshake: Handshake) -> Result<Sealed, Reply> {
+    let (socket, wait) = (Arc::clone(handshake.socket()), session.shared.data_wait);
+    let shaken = control.attend(Box::pin(rt::timeout(wait, handshake.go_on())), Some(&socket)).await;
+    match shaken {
+        _ if control.stop.is_some() => return Err(stopped(control.stop)),
+        None | Some(Ok(())) => {}
+        Some(Err(e)) if e.kind() == io::ErrorKind::TimedOut => {
+            let wait = humantime::format_duration(wait).to_string();
+            return Err(Reply::new(522, phrase!("TLS did not begin on the data connection within {}.", wait)));
+        }
+        Some(Err(e)) => {
+            return Err(Reply::new(522, phrase!("TLS on the data connection failed: {}.", Text::shown(e))));
+        }
+    }
+    session.recognise(handshake.tunnel()).map_err(|told| Reply::new(522, told))?;
+    let lenient = session.shared.tls.as_ref().is_some_and(|tls| tls.policy.lenient);
+    Ok(handshake.finish(lenient))
 }
 
 /// What the reply to an upload tells of it.
@@ -115,6 +155,8 @@ struct Receipt {
     compressed: bool,
     /// Bytes that ALLO spoke of.
     announced: Option<u64>,
+    /// TLS has said that this is all.
+    proven: bool,
     /// The disk must have it before it is said to be stored.
     durable: bool,
 }
@@ -130,7 +172,7 @@ async fn give_up(road: Road) {
 
 /// Publishes, keeps or removes an upload, and says which.
 async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPath) -> Reply {
-    let Receipt { unique, moved, compressed, announced, durable } = receipt;
+    let Receipt { unique, moved, compressed, announced, durable, proven } = receipt;
     match end {
         End::Whole => {
             match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
@@ -142,6 +184,10 @@ async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPa
                     };
                     let stored = match compressed {
                         true => phrase!("{} of compressed data (the file has {})", stored, published.size),
+                        false => stored,
+                    };
+                    let stored = match proven {
+                        true => phrase!("{}, to the end that TLS proves", stored),
                         false => stored,
                     };
                     Reply::new(
@@ -157,7 +203,8 @@ async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPa
                 Err(e) => Reply::new(code_of(&e), phrase!("Not stored: {}.", reason(&e))),
             }
         }
-        End::Stopped(_) | End::Failed(Broken::Connection(_) | Broken::Stalled(_) | Broken::Coding(Flaw::Cut)) => {
+        End::Stopped(_)
+        | End::Failed(Broken::Connection(_) | Broken::Unproven | Broken::Stalled(_) | Broken::Coding(Flaw::Cut)) => {
             let kept = rt::unblock(move || upload.keep()).await;
             // What is kept goes when the server goes.
             let kept = kept && !matches!(end, End::Stopped(Stop::Ending));
@@ -183,6 +230,9 @@ fn told(end: End, moved: u64, compressed: bool) -> Reply {
         End::Stopped(stop) => stopped(Some(stop)),
         End::Failed(Broken::Connection(e)) => {
             Reply::new(426, phrase!("The data connection broke: {}.", Text::shown(e)))
+        }
+        End::Failed(Broken::Unproven) => {
+            Reply::new(426, phrase!("The data ended without TLS saying so (close_notify): something may be missing."))
         }
         End::Failed(Broken::Stalled(time)) => {
             let time = humantime::format_duration(time).to_string();

@@ -6,18 +6,24 @@ pub mod coding;
 pub mod deflate;
 pub mod digest;
 mod expected;
+pub mod handshake;
+pub mod parting;
 pub mod passive;
 pub mod pump;
 mod receive;
+pub mod sealed;
 mod send;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_rustls::rustls::ServerConfig;
 use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Origin, listen};
 
 use super::wire::phrase::{Text, phrase};
+use handshake::Handshake;
 use passive::{Absence, Expectation};
 
 /// How the client wants its next data connection.
@@ -28,9 +34,29 @@ pub enum Plan {
     Unset,
     /// It comes to us (PASV, EPSV).
     Passive(Expectation),
+    /// It has come before its command, and TLS has begun: some clients send no command before that has ended.
+    Early(Box<Early>),
     /// We go to it (PORT, EPRT).
     Active(SocketAddr),
 }
+
+/// A data connection that came before its command.
+pub struct Early {
+    /// The port that it came to stays the session's.
+    expectation: Expectation,
+    handshake: Handshake,
+}
+
+/// A data connection that stands.
+pub struct Link {
+    /// The connection.
+    pub socket: Arc<Socket>,
+    /// Its TLS, which may not have begun yet.
+    pub handshake: Option<Handshake>,
+}
+
+/// What data connections are made with, where they use TLS.
+pub type Secure = Option<Arc<ServerConfig>>;
 
 /// Why there is no data connection.
 #[derive(Debug)]
@@ -46,15 +72,50 @@ pub enum NoConnection {
         /// What is known of the port.
         absence: Absence,
     },
+    /// TLS had begun and come to nothing.
+    Insecure(std::io::Error),
     /// The client's port could not be reached.
     Unreachable(SocketAddr, std::io::Error),
 }
 
 impl Plan {
-    /// Makes the connection, waiting at most `wait`.
-    pub async fn connect(self, origin: &Origin, wait: Duration) -> Result<Socket, NoConnection> {
+    /// Whether something can be done before there is a command, where TLS is used.
+    pub fn can_go_ahead(&self) -> bool {
         match self {
-            Plan::Unset => Err(NoConnection::NotAsked),
+            Plan::Passive(_) => true,
+            Plan::Early(early) => early.handshake.is_under_way(),
+            Plan::Unset | Plan::Active(_) => false,
+        }
+    }
+
+    /// Waits for the connection and begins TLS over it. May be dropped and called again.
+    pub async fn go_ahead(&mut self, config: impl Fn() -> Secure) {
+        if let Plan::Passive(expectation) = self {
+            let Some(socket) = expectation.comes().await else { return std::future::pending().await };
+            let Plan::Passive(expectation) = std::mem::take(self) else { return };
+            if let Some(Ok(handshake)) = config().map(|config| Handshake::new(Arc::new(socket), config)) {
+                *self = Plan::Early(Box::new(Early { expectation, handshake }));
+            }
+        }
+        if let Plan::Early(early) = self {
+            // Whoever wants the connection is told of a failure.
+            let _ = early.handshake.go_on().await;
+        }
+    }
+
+    /// Makes the connection, waiting at most `wait`, with TLS to come where it is `secure`.
+    pub async fn connect(self, origin: &Origin, wait: Duration, secure: Secure) -> Result<Link, NoConnection> {
+        if let Plan::Early(early) = self {
+            return early.connect(secure).await;
+        }
+        let socket = Arc::new(self.connect_plainly(origin, wait).await?);
+        let handshake = secure.map(|config| Handshake::new(Arc::clone(&socket), config)).transpose();
+        Ok(Link { socket, handshake: handshake.map_err(NoConnection::Insecure)? })
+    }
+
+    async fn connect_plainly(self, origin: &Origin, wait: Duration) -> Result<Socket, NoConnection> {
+        match self {
+            Plan::Unset | Plan::Early(_) => Err(NoConnection::NotAsked),
             Plan::Passive(expectation) => {
                 let client = origin.peer.ip();
                 let arrival = expectation.arrival(wait).await;
@@ -73,10 +134,34 @@ impl Plan {
     }
 }
 
+impl Early {
+    /// The port that was announced for it.
+    pub fn port(&self) -> u16 {
+        self.expectation.port()
+    }
+
+    async fn connect(self, secure: Secure) -> Result<Link, NoConnection> {
+        let Early { expectation, mut handshake } = self;
+        if let (Some(socket), Some(config)) = (expectation.better_than(handshake.socket()).await, secure) {
+            handshake = Handshake::new(Arc::new(socket), config).map_err(NoConnection::Insecure)?;
+        }
+        if handshake.has_failed() {
+            handshake.go_on().await.map_err(NoConnection::Insecure)?;
+        }
+        Ok(Link { socket: Arc::clone(handshake.socket()), handshake: Some(handshake) })
+    }
+}
+
 impl NoConnection {
+    /// The code to say it with (RFC 4217 §10: 522 where TLS is the reason).
+    pub fn code(&self) -> u16 {
+        if matches!(self, NoConnection::Insecure(_)) { 522 } else { 425 }
+    }
+
     /// The reason, without a full stop.
     pub fn words(&self) -> Text {
         match self {
+            NoConnection::Insecure(e) => phrase!("TLS on the data connection failed: {}", Text::shown(e)),
             NoConnection::NotAsked => phrase!("No data connection: send PASV, EPSV, PORT or EPRT first"),
             NoConnection::NotSeen { absence: absence @ Absence::TakenBack(_), .. } => {
                 phrase!("No data connection: {}", absence.words())

@@ -268,10 +268,19 @@ impl Expectation {
     /// Waits for the client's connection.
     pub async fn arrival(self, wait: Duration) -> Result<Socket, Absence> {
         let socket = self.next(wait).await?;
-        if self.stale && listen::peer_has_closed(&socket) {
-            return Ok(self.next(STALE_WAIT).await.unwrap_or(socket));
-        }
-        Ok(socket)
+        Ok(self.better_than(&socket).await.unwrap_or(socket))
+    }
+
+    /// The client's connection, for who has other things to do until it comes: may be dropped and called again. None: the
+    /// port was taken back.
+    pub async fn comes(&self) -> Option<Socket> {
+        self.arrivals.recv().await.ok()
+    }
+
+    /// One that is meant, where this one was of a command before.
+    pub async fn better_than(&self, socket: &Socket) -> Option<Socket> {
+        let is_stale = self.stale && listen::peer_has_closed(socket);
+        if is_stale { self.next(STALE_WAIT).await.ok() } else { None }
     }
 
     async fn next(&self, wait: Duration) -> Result<Socket, Absence> {

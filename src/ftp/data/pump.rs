@@ -4,14 +4,15 @@
 //! own session. Every wait for the peer is bounded by the stall time. Knows no replies, no verbs, no policy.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gftp_plugin::rt::{self, Socket};
 
 use super::super::turns::Turns;
 use super::coding::{Decoders, Encoders, Flaw};
+use super::sealed::Sealed;
 use crate::store::{Reading, StoreError, Upload};
 
 /// What is read from a file at once where its bytes must be looked at: fits the second-level cache twice.
@@ -41,6 +42,8 @@ pub enum Broken {
     Connection(io::Error),
     /// The peer took or sent nothing for the stall time.
     Stalled(Duration),
+    /// The data ended, and TLS did not say so: something may be missing.
+    Unproven,
     /// What came does not follow its coding.
     Coding(Flaw),
 }
@@ -55,6 +58,9 @@ impl From<Flaw> for Broken {
 pub struct Traffic {
     /// The data connection; the conversation shares it, to cut it off.
     pub socket: Arc<Socket>,
+    /// What the bytes go through, where that is TLS. Behind a lock because trips to the pool take it along and come back
+    /// without it: there is one at a time, so nobody ever waits for it.
+    pub sealed: Option<Arc<Mutex<Sealed>>>,
     /// How long the peer may take or send nothing.
     pub stall: Duration,
     /// Bytes moved so far, for STAT and the log; the conversation reads it meanwhile.
@@ -78,6 +84,11 @@ impl Traffic {
         self.within_stall(self.socket.writable()).await
     }
 
+    /// What a trip to the pool takes along.
+    pub(super) fn wire(&self) -> Wire {
+        Wire { socket: Arc::clone(&self.socket), sealed: self.sealed.clone() }
+    }
+
     pub(super) async fn readable(&self) -> Result<(), Broken> {
         self.within_stall(self.socket.readable()).await
     }
@@ -87,5 +98,19 @@ impl Traffic {
             io::ErrorKind::TimedOut => Broken::Stalled(self.stall),
             _ => Broken::Connection(e),
         })
+    }
+}
+
+/// A data connection as a trip to the pool has it.
+pub(super) struct Wire {
+    pub(super) socket: Arc<Socket>,
+    sealed: Option<Arc<Mutex<Sealed>>>,
+}
+
+impl Wire {
+    /// Its TLS, where there is any.
+    pub(super) fn sealed(&self) -> Option<MutexGuard<'_, Sealed>> {
+        // A panic while it is held ends the transfer.
+        self.sealed.as_ref().map(|sealed| sealed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

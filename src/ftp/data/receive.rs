@@ -9,6 +9,7 @@ use gftp_plugin::rt;
 
 use super::coding::{Decoders, Step};
 use super::pump::{Broken, Traffic};
+use super::sealed::Came;
 use crate::store::{Inflow, Upload};
 
 /// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory.
@@ -24,6 +25,10 @@ impl Traffic {
         mut upload: Upload,
         mut decoders: Decoders,
     ) -> (Option<Upload>, Result<(), Broken>) {
+        if self.sealed.is_some() && decoders.is_empty() {
+            let (upload, end) = self.take_in_sealed(upload).await;
+            return (Some(upload), end);
+        }
         let mut buffer = vec![0; FIRST_BUFFER];
         let mut unseen = decoders.is_empty();
         loop {
@@ -56,6 +61,41 @@ impl Traffic {
                 buffer = vec![0; buffer.len() * 2];
             }
         }
+    }
+
+    /// Takes in what comes through TLS, to its end.
+    async fn take_in_sealed(&self, mut upload: Upload) -> (Upload, Result<(), Broken>) {
+        loop {
+            let wire = self.wire();
+            let (taken, inflow);
+            (upload, (taken, inflow)) = rt::unblock(move || {
+                let taken = wire.sealed().map_or((0, Inflow::Unsupported), |mut sealed| {
+                    sealed.take_in(&wire.socket, &mut upload, RECEIVE_WINDOW)
+                });
+                (upload, taken)
+            })
+            .await;
+            self.moved.fetch_add(taken, Ordering::Relaxed);
+            match inflow {
+                Inflow::Enough => {}
+                Inflow::Dry => {
+                    if let Err(broken) = self.readable().await {
+                        return (upload, Err(broken));
+                    }
+                }
+                Inflow::Ended => return (upload, Ok(self.answer_end().await)),
+                Inflow::Lost(e) => return (upload, Err(lost(e))),
+                Inflow::Refused(e) => return (upload, Err(Broken::Store(e))),
+                Inflow::Unsupported => return (upload, Err(lost(io::ErrorKind::Unsupported.into()))),
+            }
+        }
+    }
+
+    /// The client has said that its upload is whole, and some wait to hear that from us too before they listen to a reply.
+    /// One that has gone already has lost nothing.
+    async fn answer_end(&self) {
+        let _ = self.close_tls().await;
+        let _ = self.socket.get_ref().shutdown(std::net::Shutdown::Write);
     }
 
     /// Takes in what comes, without seeing it, for as long as the peer keeps up; how that ended, if not by a failure.
@@ -126,8 +166,43 @@ impl Traffic {
         (upload, decoders, Arc::unwrap_or_clone(buffer), written)
     }
 
+    /// The same through TLS.
+    async fn fill_sealed(&self, buffer: &mut [u8]) -> Result<usize, (usize, Broken)> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let (wire, wanted) = (self.wire(), buffer.len() - filled);
+            let (piece, came) = rt::unblock(move || {
+                let mut piece = vec![0; wanted];
+                let (count, came) = wire
+                    .sealed()
+                    .map_or((0, Ok(Came::End)), |mut sealed| sealed.receive_into(&wire.socket, &mut piece));
+                piece.truncate(count);
+                (piece, came)
+            })
+            .await;
+            if let Some(room) = buffer.get_mut(filled..filled + piece.len()) {
+                room.copy_from_slice(&piece);
+            }
+            filled += piece.len();
+            self.moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            match came {
+                Ok(Came::Some) => {}
+                Ok(Came::Nothing) => self.readable().await.map_err(|broken| (filled, broken))?,
+                Ok(Came::End) => {
+                    self.answer_end().await;
+                    break;
+                }
+                Err(e) => return Err((filled, lost(e))),
+            }
+        }
+        Ok(filled)
+    }
+
     /// Fills the buffer from the connection; fewer bytes than it holds mean that the peer has ended cleanly.
     async fn fill(&self, buffer: &mut [u8]) -> Result<usize, (usize, Broken)> {
+        if self.sealed.is_some() {
+            return self.fill_sealed(buffer).await;
+        }
         let mut filled = 0;
         while filled < buffer.len() {
             match self.socket.get_ref().read(&mut buffer[filled..]) {
@@ -144,6 +219,14 @@ impl Traffic {
             }
         }
         Ok(filled)
+    }
+}
+
+/// Why a stream through TLS broke: TCP itself never ends unexpectedly.
+fn lost(error: io::Error) -> Broken {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Broken::Unproven,
+        _ => Broken::Connection(error),
     }
 }
 

@@ -2,7 +2,6 @@
 //! Refuses to know what is said about it.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gftp_plugin::rt;
@@ -18,11 +17,14 @@ const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 impl Traffic {
     pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
         while offset < reading.size {
-            let socket = Arc::clone(&self.socket);
+            let wire = self.wire();
             let limit = SEND_WINDOW.min(reading.size - offset);
             let window;
             (reading, window) = rt::unblock(move || {
-                let window = reading.send_window(&*socket, offset, limit);
+                let window = match wire.sealed() {
+                    Some(mut sealed) => sealed.send_window(&wire.socket, &reading, offset, limit),
+                    None => reading.send_window(&*wire.socket, offset, limit),
+                };
                 (reading, window)
             })
             .await;
@@ -41,7 +43,7 @@ impl Traffic {
                 Err(e) => return Err(sending_failed(e)),
             }
         }
-        self.send_end()
+        self.send_end().await
     }
 
     /// Reads pieces on the pool, codes them there, and sends them; to the size that the file had when it was opened, no
@@ -67,7 +69,7 @@ impl Traffic {
             let last = offset >= reading.size;
             encoders = self.send_coded(encoders, piece, last).await?;
             if last {
-                return self.send_end();
+                return self.send_end().await;
             }
         }
     }
@@ -84,7 +86,7 @@ impl Traffic {
             let more = more.map_err(Broken::Store)?;
             encoders = self.send_coded(encoders, text, !more).await?;
             if !more {
-                return self.send_end();
+                return self.send_end().await;
             }
         }
     }
@@ -105,7 +107,10 @@ impl Traffic {
             // Line ends are changed faster than a thread is woken for it.
             encoders.encode(piece, last)
         };
-        self.send_all(&coded).await?;
+        match &self.sealed {
+            Some(_) => self.seal_all(coded).await?,
+            None => self.send_all(&coded).await?,
+        }
         Ok(encoders)
     }
 
@@ -125,8 +130,47 @@ impl Traffic {
         Ok(())
     }
 
+    /// The same through TLS, which is no work for the executor.
+    async fn seal_all(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+        let (mut bytes, mut at) = (bytes, 0);
+        loop {
+            let (wire, sent, end);
+            wire = self.wire();
+            (bytes, sent, end) = rt::unblock(move || {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let (sent, end) =
+                    wire.sealed().map_or((rest.len(), Ok(())), |mut sealed| sealed.send(&wire.socket, rest));
+                (bytes, sent, end)
+            })
+            .await;
+            at += sent;
+            self.moved.fetch_add(sent as u64, Ordering::Relaxed);
+            match end {
+                Ok(()) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) => return Err(Broken::Connection(e)),
+            }
+        }
+    }
+
+    /// Says that TLS ends here, after all that was sealed.
+    pub(super) async fn close_tls(&self) -> Result<(), Broken> {
+        if let Some(mut sealed) = self.wire().sealed() {
+            sealed.close();
+        }
+        loop {
+            let flushed = self.wire().sealed().map_or(Ok(()), |mut sealed| sealed.flush(&self.socket));
+            match flushed {
+                Ok(()) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) => return Err(Broken::Connection(e)),
+            }
+        }
+    }
+
     /// The end of what we send is our FIN (stream mode, RFC 959 §3.4.1), before the reply that says so.
-    fn send_end(&self) -> Result<(), Broken> {
+    async fn send_end(&self) -> Result<(), Broken> {
+        self.close_tls().await?;
         self.socket.get_ref().shutdown(std::net::Shutdown::Write).map_err(Broken::Connection)
     }
 }

@@ -220,6 +220,7 @@ fn status(session: &Session) -> Outcome {
     let data = match plan {
         Plan::Unset => phrase!("No data connection is prepared"),
         Plan::Passive(expectation) => phrase!("Waiting for your data connection to port {}", expectation.port()),
+        Plan::Early(early) => phrase!("Your data connection to port {} is here", early.port()),
         Plan::Active(to) => phrase!("Data will go to {}", *to),
     };
     let channel = match &session.security {

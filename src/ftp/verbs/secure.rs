@@ -2,6 +2,7 @@
 //! itself is the conversation's.
 
 use super::super::answer::{Answer, Outcome, Refusal};
+use super::super::data::Plan;
 use super::super::protection::{Tls, TlsNeed};
 use super::super::session::Session;
 use super::super::tls::Protection;
@@ -56,6 +57,10 @@ pub async fn prot(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         b"S" | b"E" => return Err(Refusal::say(536, phrase!("TLS knows only PROT C and PROT P."))),
         _ => return Err(Refusal::say(504, phrase!("Use: PROT P or PROT C."))),
     };
+    if session.protection != wanted && matches!(session.plan, Plan::Early(_)) {
+        // Its connection has begun TLS.
+        session.plan = Plan::Unset;
+    }
     session.protection = wanted;
     match wanted {
         Protection::Private => Answer::say(200, phrase!("Data connections use TLS.")),
