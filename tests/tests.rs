@@ -60,5 +60,8 @@ mod services;
 /// Text in both directions, against a conversion that is not ours.
 mod text;
 
+/// TLS: what comes before it and behind it, and whose data connections are whose.
+mod tls;
+
 /// Commands that take long on the server's own disk, and sessions that ask for time.
 mod work;

@@ -25,6 +25,8 @@ pub struct Opened {
     pub service: Arc<dyn Service>,
     /// Where it is to listen.
     pub addresses: Vec<Address>,
+    /// The same service where TLS comes first, and where that is.
+    pub implicit: Option<(Arc<dyn Service>, Vec<Address>)>,
     /// What it serves, for people.
     pub root: String,
     /// Whom it serves, for people.
@@ -73,9 +75,11 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user));
     let (root, visitors) = (store.root().display().to_string(), accounts.describe().to_string());
     let homes = accounts.homes();
+    let mut behind = Vec::new();
     let (tls, certificates) = match order.tls {
         Some(tls) => {
             let certificates = Certificates::open(&tls.files).map_err(Mistake)?;
+            behind = tls.implicit;
             (Some(Tls { config: certificates.config(), policy: tls.policy }), Some(certificates))
         }
         None => (None, None),
@@ -92,9 +96,11 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         max_idle: order.max_idle,
         tls,
     });
+    let implicit = service.behind_tls().filter(|_| !behind.is_empty());
+    let implicit = implicit.map(|ftp| (Arc::new(ftp) as Arc<dyn Service>, behind));
     let watched = watched.map(|watched| (given, watched));
     let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, root, visitors, homes, certificate }, once_ready))
+    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate }, once_ready))
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are

@@ -68,6 +68,12 @@ fn listen(
         ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
         ready.extend(ftp.certificate.map(|line| line + "\n"));
         all.push(Served { service: ftp.service, limits, places: None, listeners });
+        if let Some((service, addresses)) = ftp.implicit {
+            let listeners = bind("implicit TLS", &addresses)?;
+            let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
+            ready += &format!("gftp serves the same on {at}, with TLS from the first byte; try it: ftps://{host}\n");
+            all.push(Served { service, limits, places: None, listeners });
+        }
     }
     for ServiceOrder { service, addresses, places } in services {
         let listeners = bind(service.name(), &addresses)?;

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use futures_rustls::rustls::ServerConfig;
+use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
 use gftp_plugin::tls::Tunnel;
 
@@ -84,6 +85,8 @@ impl Handshake {
                 }
             }
             if !self.tunnel.is_handshaking() {
+                // No ticket follows that would do it.
+                listen::confirm(&self.socket);
                 return Ok(Step::Over);
             }
             let mut chunk = [0; READ_SIZE];

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gftp_plugin::rt;
+use gftp_plugin::{listen, rt};
 
 use super::coding::{Decoders, Step};
 use super::pump::{Broken, Traffic};
@@ -79,6 +79,8 @@ impl Traffic {
             match inflow {
                 Inflow::Enough => {}
                 Inflow::Dry => {
+                    // The end of the data is a small record of its own.
+                    listen::confirm(&self.socket);
                     if let Err(broken) = self.readable().await {
                         return (upload, Err(broken));
                     }
@@ -187,7 +189,10 @@ impl Traffic {
             self.moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
             match came {
                 Ok(Came::Some) => {}
-                Ok(Came::Nothing) => self.readable().await.map_err(|broken| (filled, broken))?,
+                Ok(Came::Nothing) => {
+                    listen::confirm(&self.socket);
+                    self.readable().await.map_err(|broken| (filled, broken))?;
+                }
                 Ok(Came::End) => {
                     self.answer_end().await;
                     break;
