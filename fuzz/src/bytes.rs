@@ -83,7 +83,7 @@ fn lines<'a>(stream: impl Iterator<Item = &'a [u8]>, longest: usize) -> Vec<Vec<
             match taken {
                 Taken::Line(line) => lines.push(line),
                 Taken::TooLong | Taken::Endless => {}
-                Taken::Http => return lines,
+                Taken::Http | Taken::Tls => return lines,
             }
         }
     }
