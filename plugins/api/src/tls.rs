@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use futures_rustls::rustls;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
@@ -267,16 +266,4 @@ impl Outgoing {
             (self.start, self.end) = (0, 0);
         }
     }
-}
-
-/// The cryptography of this program: ring's, with AES-128-GCM first, which is the fastest here and as good as any.
-/// Always named, since the default of rustls depends on what else is built in.
-pub fn provider() -> Arc<CryptoProvider> {
-    let mut provider = rustls::crypto::ring::default_provider();
-    // A stable sort: what is behind the first keeps its order.
-    provider.cipher_suites.sort_by_key(|suite| {
-        let name = suite.suite().as_str().unwrap_or_default();
-        !name.contains("AES_128_GCM")
-    });
-    Arc::new(provider)
 }
