@@ -30,7 +30,7 @@ pub fn server_on(place: Place, options: &[&str]) -> Server {
 }
 
 /// Where TLS comes first: a line of its own tells it, behind the one that says that the server is ready.
-fn implicit_address(server: &Server) -> SocketAddr {
+pub fn implicit_address(server: &Server) -> SocketAddr {
     let mut at = None;
     eventually("a line about the port of implicit TLS", || {
         let log = server.log();

@@ -38,6 +38,8 @@ mod rclone;
 mod suite;
 /// suppaftp, a Rust client, inside this process.
 mod suppaftp;
+/// curl, lftp and ftplib over TLS, and OpenSSL's client.
+mod tls;
 /// tnftp, NetBSD's ftp and the ancestor of the one in macOS.
 mod tnftp;
 /// wget: downloads and recursive downloads only.
