@@ -9,6 +9,9 @@ mod accounts;
 /// Attacks, one bound each: the server stays up and goes on serving honest clients.
 mod abuse;
 
+/// Certificates from the administrator's side: named, made, renewed, broken.
+mod certificates;
+
 /// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
 mod clients;
 

@@ -80,7 +80,6 @@ pub struct Certificates {
     pairs: Vec<(PairFiles, Followed<Pair>)>,
     client: Option<Followed<client::Verifier>>,
     folders: Vec<PathBuf>,
-    warnings: Vec<String>,
     self_signed: Option<PathBuf>,
 }
 
@@ -88,39 +87,30 @@ impl Certificates {
     /// Opens them. An error is a line for the administrator, which names the option.
     pub fn open(order: &TlsFiles) -> Result<Certificates, String> {
         let provider = Arc::new(provider());
+        let self_signed = order.self_signed.as_ref().map(self_signed::keep).transpose()?;
         let mut files = order.pairs.clone();
-        let mut self_signed = None;
-        if let Some(order) = &order.self_signed {
-            let kept = self_signed::keep(order)?;
-            files.push(PairFiles { certificate: kept.clone(), key: kept.clone() });
-            self_signed = Some(kept);
-        }
-        let (mut pairs, mut shown, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        files.extend(self_signed.clone().map(|kept| PairFiles { certificate: kept.clone(), key: kept }));
+        let (mut pairs, mut shown) = (Vec::new(), Vec::new());
         for files in files {
-            let (read, provider) = (files.clone(), Arc::clone(&provider));
-            let (followed, pair) = Followed::new([files.certificate.as_path(), files.key.as_path()], move || {
-                Pair::read(&read, &provider)
-            })?;
-            if pair.key_is_open_to_others {
-                let key = files.key.display();
-                warnings.push(format!("--tls-key {key}: others may read or change this key: chmod 600 {key}"));
-            }
-            shown.push(Arc::new(pair));
+            let (read, provider, watched) = (files.clone(), Arc::clone(&provider), files.clone());
+            let watched = [watched.certificate.as_path(), watched.key.as_path()];
+            let (followed, pair) = Followed::new(watched, move || Pair::read(&read, &provider))?;
             pairs.push((files, followed));
+            shown.push(Arc::new(pair));
         }
         let shown = Arc::new(Shown::new(shown));
         let (mut client, mut authorities) = (None, None);
         if let Some(ClientCa { file, required }) = order.client.clone() {
-            let (path, provider) = (file.clone(), Arc::clone(&provider));
+            let (read, provider) = (file.clone(), Arc::clone(&provider));
             let (followed, verifier) =
-                Followed::new([file.as_path()], move || client::read(&path, required, &provider))?;
+                Followed::new([file.as_path()], move || client::read(&read, required, &provider))?;
             client = Some(followed);
             authorities = Some(Arc::new(Authorities::new(verifier)));
         }
         let config = Arc::new(configuration(provider, Arc::clone(&shown), authorities.clone())?);
         let named = pairs.iter().flat_map(|(files, _)| [&files.certificate, &files.key]);
         let folders = files::folders(named.chain(order.client.as_ref().map(|client| &client.file)));
-        Ok(Certificates { config, shown, authorities, pairs, client, folders, warnings, self_signed })
+        Ok(Certificates { config, shown, authorities, pairs, client, folders, self_signed })
     }
 
     /// How a handshake is done. It is the same for ever; what it shows and takes follows the files. It stores no sessions
@@ -134,11 +124,6 @@ impl Certificates {
         &self.folders
     }
 
-    /// The files with keys.
-    pub fn keys(&self) -> impl Iterator<Item = &Path> {
-        self.pairs.iter().map(|(files, _)| files.key.as_path())
-    }
-
     /// What people have to know at start: the fingerprint by which they recognise a certificate that nobody has signed.
     pub fn line(&self) -> Option<String> {
         let kept = self.self_signed.as_ref()?.display();
@@ -146,9 +131,27 @@ impl Certificates {
         Some(format!("tls: self-signed certificate {kept}, SHA-256 {}", pair.facts.fingerprint))
     }
 
+    /// What is to be warned of. `served` is a folder that clients may read.
+    fn warnings(&self, served: &Path) -> Vec<String> {
+        let all = self.shown.all();
+        let mut warnings = Vec::new();
+        for ((PairFiles { key, .. }, _), pair) in self.pairs.iter().zip(all.iter()) {
+            let shown = key.display();
+            if pair.key_is_open_to_others {
+                warnings.push(format!("--tls-key {shown}: others may read or change this key: chmod 600 {shown}"));
+            }
+            if key.canonicalize().is_ok_and(|key| key.starts_with(served)) {
+                let advice = "whoever may download there may have this key; keep it elsewhere";
+                warnings.push(format!("--tls-key {shown}: it lies in the served folder, and {advice}"));
+            }
+        }
+        warnings
+    }
+
     /// Logs what they are and what is to be warned of, and follows them for as long as their configuration is used.
-    pub fn follow(self) {
-        for warning in &self.warnings {
+    /// `served` is a folder that clients may read: no key should lie there.
+    pub fn follow(self, served: &Path) {
+        for warning in self.warnings(served) {
             log::warn!("tls: {warning}");
         }
         let Certificates { shown, authorities, pairs, client, .. } = self;

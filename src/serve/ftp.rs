@@ -54,7 +54,7 @@ impl OnceReady {
             log::warn!("{warning}");
         }
         if let Some(certificates) = self.certificates {
-            certificates.follow();
+            certificates.follow(self.store.root());
         }
         rt::spawn(sweep(self.store));
         if let Some((given, watched)) = self.watched {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_rustls::rustls::crypto::CryptoProvider;
 use futures_rustls::rustls::pki_types::pem::{self, PemObject};
 use futures_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use futures_rustls::rustls::sign::CertifiedKey;
+use futures_rustls::rustls::sign::{CertifiedKey, SigningKey};
 use futures_rustls::rustls::{Error, InconsistentKeys};
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -15,6 +15,10 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::PairFiles;
 use super::expiry::Validity;
 use super::files::{self, Found};
+
+/// The keys that ring can use.
+const KINDS: &str =
+    "a kind of key that is not used here: give one of RSA (2048 bits or more), ECDSA P-256 or P-384, or Ed25519";
 
 /// A certificate and its key.
 pub(super) struct Pair {
@@ -45,29 +49,34 @@ impl Pair {
         let said = |why: String| format!("--tls-key {}: {why}", key.display());
         let Found { bytes, is_open_to_others } = files::read(key).map_err(|e| said(readable(&e)))?;
         let private = private_key(&bytes, key, certificate == key).map_err(said)?;
-        let signing = provider.key_provider.load_private_key(private).map_err(|_| {
-            said("a kind of key that is not used here: give one of RSA (2048 bits or more), ECDSA P-256 or P-384, or Ed25519".into())
-        })?;
-        let is_of = |one: &CertificateDer<'static>| {
-            CertifiedKey::new(vec![one.clone()], Arc::clone(&signing)).keys_match().is_ok()
-        };
-        let fits_another = chain[1..].iter().any(is_of);
-        let key_and_chain = CertifiedKey::new(chain, signing);
-        match key_and_chain.keys_match() {
-            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(Error::InconsistentKeys(_)) if fits_another => {
-                let advice = "the server's own certificate must stand first, before those of its issuers";
-                return Err(format!("--tls-cert {}: {advice}", certificate.display()));
-            }
-            Err(Error::InconsistentKeys(_)) => {
-                let which = certificate.display();
-                return Err(said(format!(
-                    "this key is not that of --tls-cert {which}: give the one that it was made for"
-                )));
-            }
-            Err(e) => return Err(format!("--tls-cert {}: {e}", certificate.display())),
+        let signing = provider.key_provider.load_private_key(private).map_err(|_| said(KINDS.to_string()))?;
+        let key = fitting(chain, signing, files)?;
+        Ok(Pair { key: Arc::new(key), facts, key_is_open_to_others: is_open_to_others })
+    }
+}
+
+/// The key with its certificate, if it is the key of the first one.
+fn fitting(
+    chain: Vec<CertificateDer<'static>>,
+    signing: Arc<dyn SigningKey>,
+    files: &PairFiles,
+) -> Result<CertifiedKey, String> {
+    let (certificate, key) = (files.certificate.display(), files.key.display());
+    let both = CertifiedKey::new(chain, signing);
+    let is_of = |one: &CertificateDer<'static>| {
+        CertifiedKey::new(vec![one.clone()], Arc::clone(&both.key)).keys_match().is_ok()
+    };
+    match both.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(both),
+        Err(Error::InconsistentKeys(_)) if both.cert.iter().skip(1).any(is_of) => {
+            let advice = "the server's own certificate must stand first, before those of its issuers";
+            Err(format!("--tls-cert {certificate}: {advice}"))
         }
-        Ok(Pair { key: key_and_chain.into(), facts, key_is_open_to_others: is_open_to_others })
+        Err(Error::InconsistentKeys(_)) => {
+            let advice = "give the one that it was made for";
+            Err(format!("--tls-key {key}: this key is not that of --tls-cert {certificate}: {advice}"))
+        }
+        Err(e) => Err(format!("--tls-cert {certificate}: {e}")),
     }
 }
 

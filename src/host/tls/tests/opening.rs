@@ -127,15 +127,18 @@ fn no_bytes_panic() {
 }
 
 #[test]
-fn a_key_that_others_may_read_is_warned_of() {
+fn a_key_that_others_may_read_or_download_is_warned_of() {
     let folder = TempDir::new().unwrap();
     let files = Made::for_names(&["a"]).put(folder.path(), "a");
     for (mode, warns) in [(0o600, false), (0o640, false), (0o644, true), (0o660, true), (0o400, false)] {
         fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-        let warnings = open(vec![files.clone()]).warnings;
+        let warnings = open(vec![files.clone()]).warnings(Path::new("/srv"));
         assert_eq!(!warnings.is_empty(), warns, "{mode:o}: {warnings:?}");
         assert!(warnings.iter().all(|warning| warning.contains("chmod 600")));
     }
+    let served = folder.path().canonicalize().unwrap();
+    let warnings = open(vec![files]).warnings(&served);
+    assert!(warnings.len() == 1 && warnings[0].contains("lies in the served folder"), "{warnings:?}");
 }
 
 #[test]
