@@ -32,6 +32,8 @@ mod lftp;
 mod names;
 /// ncftp and its one-shot companions ncftpget, ncftpput, ncftpls.
 mod ncftp;
+/// Ruby, PHP, Node, Go, aioftp and rclone over TLS, through the scripts beside it.
+mod over_tls;
 /// rclone: a synchroniser that trusts MLSD, MFMT and SIZE.
 mod rclone;
 /// The suite every driver runs.
