@@ -304,8 +304,13 @@ fn a_name_that_no_disk_holds_is_refused_as_a_name() {
 
 /// The words that start a copy of the program as somebody whom permission bits stop; None where that cannot be.
 fn as_nobody(place: &Place) -> Option<Vec<OsString>> {
+    copied_for_nobody(Path::new(&program()), place)
+}
+
+/// The same of another program.
+pub fn copied_for_nobody(program: &Path, place: &Place) -> Option<Vec<OsString>> {
     let copy = place.outside().join("gftp");
-    fs::copy(program(), &copy).unwrap();
+    fs::copy(program, &copy).unwrap();
     fs::set_permissions(place.outside(), Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
         return Some(vec![copy.into()]);
