@@ -176,8 +176,7 @@ fn who_only_reads_writes_nothing_inside_either() {
     for start in starts() {
         let place = place();
         let inside = place.root().display().to_string();
-        let (_server, mut lines) =
-            escaping(start, &place, &["--anonymous", "read"].map(|word| word)[..0].as_ref()).unwrap();
+        let Some((_server, mut lines)) = escaping(start, &place, &[]) else { return };
         works(&mut lines, &format!("append {inside}/inside"), "anybody may write");
         drop((_server, lines));
         let words: Vec<OsString> = match start {

@@ -309,8 +309,11 @@ fn as_nobody(place: &Place) -> Option<Vec<OsString>> {
 
 /// The same of another program.
 pub fn copied_for_nobody(program: &Path, place: &Place) -> Option<Vec<OsString>> {
-    let copy = place.outside().join("gftp");
-    fs::copy(program, &copy).unwrap();
+    let copy = place.outside().join(program.file_name().unwrap());
+    // One that runs cannot be written to.
+    if !copy.exists() {
+        fs::copy(program, &copy).unwrap();
+    }
     fs::set_permissions(place.outside(), Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
         return Some(vec![copy.into()]);

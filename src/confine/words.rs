@@ -109,7 +109,7 @@ impl Said<'_> {
                 "read and run everything that is this user's to read and run, since it runs programs".to_string(),
             );
         } else {
-            let mut read = paths(&[Access::ReadTree]);
+            let mut read = paths(&[Access::ReadTree, Access::WriteTree]);
             read.extend(paths(&[Access::Read]).into_iter().map(|file| format!("the folder of {file}")));
             read.push("what names, zones and cores are told from".to_string());
             parts.push(format!("read {}", read.join(", ")));
@@ -163,7 +163,7 @@ mod tests {
         needs.listens(50000..=50010).listens(21..=21).connects();
         assert_eq!(
             said(7, &needs),
-            "confined: ftp (uid 99), without capabilities and no way to new ones; the kernel lets it read the folder of \
+            "confined: ftp (uid 99), without capabilities and no way to new ones; the kernel lets it read /srv, the folder of \
              /etc/gftp/cert.pem, what names, zones and cores are told from; write /srv, beside /var/log/gftp/log; \
              listen on a port that the system picks, ports 50000-50010, port 21; connect anywhere by TCP; \
              signal only itself and what it starts"
