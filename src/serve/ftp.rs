@@ -114,7 +114,8 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let implicit = service.behind_tls().filter(|_| !behind.is_empty());
     let implicit = implicit.map(|ftp| (Arc::new(ftp) as Arc<dyn Service>, behind));
     let watched = watched.map(|watched| (given, watched));
-    let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
+    let (service, once_ready) =
+        (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
     Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate, needs }, once_ready))
 }
 

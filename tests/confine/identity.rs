@@ -111,6 +111,33 @@ fn low_ports_are_bound_before_root_is_given_up() {
     assert_serves(&server);
 }
 
+/// As systemd starts it (AmbientCapabilities=): an ordinary user who has the right to low ports, and nothing else.
+#[test]
+fn a_capability_that_was_lent_is_given_back() {
+    if starts().len() < 2 || !crate::clients::present(&["setpriv"]) {
+        return;
+    }
+    let place = place();
+    let copy = super::copied_for_nobody(program().as_ref(), &place).expect("setpriv is there").pop().unwrap();
+    let lent = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
+    let lent = [&lent[..], &["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]].concat();
+    let words: Vec<_> = lent.into_iter().map(std::ffi::OsString::from).chain([copy]).collect();
+    let free =
+        (600..1000).rev().find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port");
+    let options = ["--port", &free.to_string(), "--confine", "require"];
+    if !super::landlock_is_whole() {
+        return;
+    }
+    let server = Server::run(crate::server::command_by(&words, place.root(), &options), place.clone());
+    assert_eq!(server.address().port(), free);
+    assert_serves(&server);
+    for thread in threads(&server) {
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(thread[set], "0000000000000000", "{thread:?}");
+        }
+    }
+}
+
 /// What logrotate does: the files are moved away, and SIGHUP has them opened anew, by somebody who is no longer root.
 #[test]
 fn logs_are_opened_anew_by_who_it_became() {
