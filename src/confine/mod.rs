@@ -55,6 +55,9 @@ pub struct Confined {
 pub fn confine(orders: &Orders, user: Option<&User>, mut needs: Needs) -> Result<Confined, String> {
     let Orders { wanted, writable, .. } = orders;
     for folder in writable {
+        if !folder.is_dir() {
+            return Err(format!("--writable {0}: there is no such folder: mkdir -p {0}", folder.display()));
+        }
         needs.writes_tree(folder);
     }
     let is_confined = *wanted != Wanted::Off;
@@ -74,7 +77,7 @@ pub fn confine(orders: &Orders, user: Option<&User>, mut needs: Needs) -> Result
     }
     let (mut no_new_privileges, mut landlock) = (false, words::Landlock::default());
     if is_confined {
-        capabilities::give_up().map_err(|e| format!("cannot give capabilities up: {e}; see --confine"))?;
+        capabilities::give_up().map_err(|e| format!("cannot give capabilities up: {e}; --confine off keeps them"))?;
         no_new_privileges = rustix::thread::set_no_new_privs(true).is_ok();
     }
     if loses {

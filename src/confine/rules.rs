@@ -12,13 +12,13 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, openat};
 
 use super::words::Landlock;
 
-/// The versions that are made use of, newest first. What newer ones add was not tried, and so is not asked for.
-const VERSIONS: [(ABI, u8); 7] =
-    [(ABI::V7, 7), (ABI::V6, 6), (ABI::V5, 5), (ABI::V4, 4), (ABI::V3, 3), (ABI::V2, 2), (ABI::V1, 1)];
+/// The versions that are made use of, newest first. The seventh adds nothing but what the kernel logs; what newer ones add
+/// was not tried, and so is not asked for.
+const VERSIONS: [(ABI, u8); 6] = [(ABI::V6, 6), (ABI::V5, 5), (ABI::V4, 4), (ABI::V3, 3), (ABI::V2, 2), (ABI::V1, 1)];
 
 /// What every server reads. Names of users and groups: the databases, and what the C library finds them through. The time
 /// zone. How many cores a container may use, as the standard library asks.
@@ -171,28 +171,42 @@ fn grounds(needs: &Needs) -> Vec<Ground> {
 /// leads through a link. A pipe or a terminal is not replaced, and what lies beside it is nobody's business here.
 pub(super) fn folders(path: &Path) -> Vec<PathBuf> {
     let typed = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let real = typed.canonicalize().ok();
-    if let Some(real) = &real
-        && real.metadata().is_ok_and(|found| !found.is_file())
-    {
-        return vec![real.clone()];
+    if typed.metadata().is_ok_and(|found| !found.is_file()) {
+        return vec![typed];
     }
-    let mut folders: Vec<PathBuf> = [Some(typed), real].into_iter().flatten().filter_map(parent).collect();
+    let real = typed.canonicalize().ok();
+    let mut folders: Vec<PathBuf> = [Some(typed), real].into_iter().flatten().map(folder).collect();
     folders.dedup();
     folders
 }
 
-fn parent(path: PathBuf) -> Option<PathBuf> {
-    path.parent().map(Path::to_path_buf)
+/// The folder of a file; but all there is would be too much for the sake of one file.
+fn folder(file: PathBuf) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("/") => folder.to_path_buf(),
+        _ => file,
+    }
 }
 
 /// Opens it to stand on, and leaves out what means nothing to a file.
 fn ground(path: &Path, allowed: BitFlags<AccessFs>) -> Option<Ground> {
     let fd = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    if is_nameless(&fd) {
+        return None;
+    }
     let is_folder = FileType::from_raw_mode(fstat(&fd).ok()?.st_mode) == FileType::Directory;
     // A file has the same rights in every version but for ioctl(2), which is for devices.
     let allowed = if is_folder { allowed } else { allowed & AccessFs::from_file(ABI::V4) };
     Some(Ground { fd, allowed })
+}
+
+/// Whether it is a pipe or socket without a name, which a path as /dev/stdout may lead to. Landlock stops nobody there, and
+/// takes no rule.
+#[allow(clippy::unnecessary_cast)]
+fn is_nameless(fd: &OwnedFd) -> bool {
+    const PIPEFS: u64 = 0x5049_5045;
+    const SOCKFS: u64 = 0x534f_434b;
+    fstatfs(fd).is_ok_and(|it| [PIPEFS, SOCKFS].contains(&(it.f_type as u64)))
 }
 
 #[cfg(test)]
@@ -211,7 +225,9 @@ mod tests {
         assert_eq!(folders(&base.join("live/cert.pem")), [base.join("live"), base.join("archive")]);
         assert_eq!(folders(&base.join("archive/cert1.pem")), [base.join("archive")]);
         assert_eq!(folders(&base.join("live/none.pem")), [base.join("live")]);
-        assert_eq!(folders(Path::new("/dev/null")), [Path::new("/dev/null")]);
+        for alone in ["/dev/null", "/gftp.log"] {
+            assert_eq!(folders(Path::new(alone)), [Path::new(alone)]);
+        }
         let here = std::env::current_dir().expect("it is somewhere");
         assert_eq!(folders(Path::new("nothing.toml")), [here]);
     }

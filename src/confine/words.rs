@@ -162,16 +162,16 @@ mod tests {
         needs.writes_tree("/srv").reads("/etc/gftp/cert.pem").appends("/var/log/gftp/log").listens(0..=0);
         needs.listens(50000..=50010).listens(21..=21).connects();
         assert_eq!(
-            said(7, &needs),
+            said(6, &needs),
             "confined: ftp (uid 99), without capabilities and no way to new ones; the kernel lets it read /srv, the folder of \
              /etc/gftp/cert.pem, what names, zones and cores are told from; write /srv, beside /var/log/gftp/log; \
              listen on a port that the system picks, ports 50000-50010, port 21; connect anywhere by TCP; \
              signal only itself and what it starts"
         );
-        let nothing = said(7, &Needs::default());
+        let nothing = said(6, &Needs::default());
         assert!(nothing.contains("write nowhere; listen nowhere else; connect nowhere by TCP"), "{nothing}");
         needs.runs_programs();
-        let programs = said(7, &needs);
+        let programs = said(6, &needs);
         assert!(programs.contains("since it runs programs; write /srv, beside"), "{programs}");
         assert!(programs.contains("temporary files; listen"), "{programs}");
     }
@@ -196,7 +196,7 @@ mod tests {
         assert!(!said(6, &needs).contains("lacks"));
         let reading = Landlock { version: 1, writes: false, failed: None };
         assert!(reading.is_used(), "who only reads renames nothing");
-        let broken = Landlock { version: 7, writes: false, failed: Some("why".to_string()) };
+        let broken = Landlock { version: 6, writes: false, failed: Some("why".to_string()) };
         assert!(!broken.is_used() && broken.lacks() == ["a Landlock that works (why)"]);
     }
 

@@ -81,6 +81,20 @@ fn a_kernel_that_has_all_is_enough() {
     eventually("a plugin alone is confined as well", || server.log().contains("connect nowhere by TCP"));
 }
 
+/// Logs that go where the process's own output goes, as in a container, have no folder.
+#[test]
+fn a_log_without_a_folder_is_no_obstacle() {
+    if !landlock_is_whole() {
+        return;
+    }
+    let server = Server::start(&["--log-file", "/dev/stdout", "--confine", "require"]);
+    eventually("it is confined", || server.log().contains("beside /dev/stdout"));
+    rustix::process::kill_process(server.pid(), rustix::process::Signal::HUP).unwrap();
+    eventually("it is opened anew", || server.log().contains("SIGHUP"));
+    assert!(!server.log().contains("could not be opened again"), "{}", server.log());
+    assert_serves(&server);
+}
+
 /// Data connections of both kinds, over a range of ports and over any.
 #[test]
 fn both_modes_work_within_the_rules() {
@@ -163,6 +177,7 @@ fn what_cannot_be_asked_for_is_refused_with_advice() {
     };
     refused(&["--run-as", "no-such-user"], &["no-such-user", "useradd"]);
     refused(&["--run-as", "nobody:no-such-group"], &["no-such-group", "groupadd"]);
+    refused(&["--writable", "/no/such/folder"], &["/no/such/folder", "mkdir"]);
     refused(&["--confine", "much"], &["auto, require or off"]);
     let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     if first.trim().parse().is_ok_and(|first: u16| first > 1000) {

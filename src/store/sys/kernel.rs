@@ -43,11 +43,11 @@ pub(in super::super) enum Reach {
 /// How a folder lies, by its path without links. What lies in /dev is apart where it is a disk of its own, as /dev/shm is.
 pub(in super::super) fn reach(folder: &Path) -> Reach {
     let contains = |place: &&str| Path::new(place).starts_with(folder) && folder != Path::new(place);
-    if PLACES.iter().any(|place| contains(&place) && Path::new(place).exists()) {
+    if PLACES.iter().any(|place| contains(place) && Path::new(place).exists()) {
         return Reach::Contains;
     }
     let within = |place: &&str| folder.starts_with(place) && (*place != "/dev" || is_kernel_made_path(folder));
-    if PLACES.iter().any(|place| within(&place)) { Reach::Within } else { Reach::Apart }
+    if PLACES.iter().any(|place| within(place)) { Reach::Within } else { Reach::Apart }
 }
 
 /// Whether it lies on a file system of the kernel's.
