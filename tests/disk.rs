@@ -283,6 +283,24 @@ fn what_the_kernel_shows_as_files_is_not_served() {
     assert_serves(&server);
 }
 
+/// Devices call their file system tmpfs; it is told by its number, wherever it is mounted.
+#[test]
+fn devices_that_are_mounted_below_the_root_do_not_exist() {
+    let Some(mount) = Mount::new("size=256k") else { return };
+    let devices = mount.place.root().join("devices");
+    fs::create_dir(&devices).unwrap();
+    let bound = Command::new("mount").arg("--bind").arg("/dev").arg(&devices).status().unwrap();
+    assert!(bound.success());
+    let server = Server::start_on(mount.place.clone(), &[]);
+    let mut control = guest(&server);
+    for line in ["CWD devices", "MLST devices/null", "SIZE devices/null", "MKD devices/new", "CWD devices/pts"] {
+        control.tell(line, 550).unwrap();
+    }
+    control.tell("CWD small", 250).unwrap();
+    drop(server);
+    assert!(Command::new("umount").arg("-l").arg(&devices).status().unwrap().success());
+}
+
 #[test]
 fn a_name_that_no_disk_holds_is_refused_as_a_name() {
     let server = Server::start(&[]);
@@ -304,8 +322,16 @@ fn a_name_that_no_disk_holds_is_refused_as_a_name() {
 
 /// The words that start a copy of the program as somebody whom permission bits stop; None where that cannot be.
 fn as_nobody(place: &Place) -> Option<Vec<OsString>> {
-    let copy = place.outside().join("gftp");
-    fs::copy(program(), &copy).unwrap();
+    copied_for_nobody(Path::new(&program()), place)
+}
+
+/// The same of another program.
+pub fn copied_for_nobody(program: &Path, place: &Place) -> Option<Vec<OsString>> {
+    let copy = place.outside().join(program.file_name().unwrap());
+    // One that runs cannot be written to.
+    if !copy.exists() {
+        fs::copy(program, &copy).unwrap();
+    }
     fs::set_permissions(place.outside(), Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
         return Some(vec![copy.into()]);

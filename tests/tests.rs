@@ -21,6 +21,9 @@ mod command_line;
 /// Compressed transfers, against another zlib.
 mod compressed;
 
+/// What the process gives up before it serves anybody, and what the kernel then stops.
+mod confine;
+
 /// Dialogues as data, played against a server over IPv4 and IPv6.
 mod dialogue;
 

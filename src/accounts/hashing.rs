@@ -2,7 +2,7 @@
 //! names, no rights.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use futures::channel::oneshot;
 
@@ -14,6 +14,7 @@ use super::hash::Hash;
 /// is its purpose; a flood of logins makes logins wait and nothing else, and takes no memory but that of these threads.
 pub struct Hashing {
     desk: Arc<Desk<Check>>,
+    begun: Once,
     #[cfg(test)]
     computed: Arc<std::sync::atomic::AtomicUsize>,
 }
@@ -37,18 +38,24 @@ struct Check {
 }
 
 impl Hashing {
-    /// Half the cores may hash at once; the other half serves those who are in.
+    /// No thread yet: they begin with the first comparison, since one that is older than the process's confinement would
+    /// not be confined.
     pub fn new() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-        let hashing = Hashing {
+        Hashing {
             desk: Arc::new(Desk::new()),
+            begun: Once::new(),
             #[cfg(test)]
             computed: Arc::default(),
-        };
+        }
+    }
+
+    /// Half the cores may hash at once; the other half serves those who are in.
+    fn begin(&self) {
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         for _ in 0..threads {
-            let desk = Arc::clone(&hashing.desk);
+            let desk = Arc::clone(&self.desk);
             #[cfg(test)]
-            let computed = Arc::clone(&hashing.computed);
+            let computed = Arc::clone(&self.computed);
             std::thread::spawn(move || {
                 let mut memory = Vec::new();
                 while let Some(check) = desk.next() {
@@ -61,11 +68,11 @@ impl Hashing {
                 }
             });
         }
-        hashing
     }
 
     /// Whether `hash` is the password's, for somebody at that address.
     pub async fn compare(&self, hash: Hash, password: Password, from: IpAddr) -> Compared {
+        self.begun.call_once(|| self.begin());
         let (answer, answered) = oneshot::channel();
         self.desk.add(from, Check { hash, password, answer });
         match answered.await {

@@ -67,6 +67,7 @@ fn in_one_line(error: &clap::Error, command: &str) -> String {
             see(&format!("missing {argument}{example}"))
         }
         ErrorKind::InvalidValue if argument.starts_with("--anonymous") => see(&"--anonymous takes off, read or write"),
+        ErrorKind::InvalidValue if argument.starts_with("--confine") => see(&"--confine takes auto, require or off"),
         ErrorKind::InvalidValue if argument.starts_with("--log-format") => see(&"--log-format takes text or json"),
         _ => {
             let rendered = error.render().to_string();

@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 use gftp_plugin::parse_time;
 use log::LevelFilter;
 
+use super::confine::TypedConfine;
 use super::values::{parse_count, parse_level, parse_listen};
+use crate::confine;
 use crate::host::{Address, Places};
 use crate::logging::{Format, LogOptions};
 
@@ -34,6 +36,8 @@ pub(super) struct TypedProcess {
     /// The form of the log, on stderr and in --log-file: text, or JSON with one object a line
     #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     log_format: TypedFormat,
+    #[command(flatten)]
+    confine: TypedConfine,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -50,6 +54,8 @@ pub struct Process {
     pub grace: Duration,
     /// What is logged, and where.
     pub log: LogOptions,
+    /// What is given up.
+    pub confine: confine::Orders,
 }
 
 impl TypedProcess {
@@ -62,6 +68,7 @@ impl TypedProcess {
         Process {
             places: Places { total: self.max_sessions, per_address: self.max_per_ip },
             grace: self.grace,
+            confine: self.confine.resolve(),
             log: LogOptions { level: self.log_level, format, file: self.log_file, xferlog },
         }
     }

@@ -95,7 +95,6 @@ impl Ftp {
     pub fn new(options: FtpOptions) -> Self {
         let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls } = options;
         let passive = Passive::new(passive);
-        rt::spawn(expire_kept(Arc::downgrade(&store)));
         let (roll, turns) = (Arc::default(), Arc::default());
         let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, roll, turns };
         Ftp { shared: Arc::new(shared), implicit: false }
@@ -124,6 +123,10 @@ async fn expire_kept(store: Weak<Store>) {
 impl Service for Ftp {
     fn name(&self) -> &str {
         "ftp"
+    }
+
+    fn begin(&self) {
+        rt::spawn(expire_kept(Arc::downgrade(&self.shared.store)));
     }
 
     fn logs_in(&self) -> bool {

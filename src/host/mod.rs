@@ -5,7 +5,7 @@ mod gate;
 pub mod tls;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ pub use gate::{Gate, Places};
 /// file and say goodbye, not enough to notice.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A service and the sockets it is served on.
-pub struct Served {
+/// A service and the sockets it is served on: first such as the system knows, then such as are watched.
+pub struct Served<L = Listener> {
     /// Who answers.
     pub service: Arc<dyn Service>,
     /// What each connection to it may take.
@@ -30,7 +30,7 @@ pub struct Served {
     /// How many may come to it, within what the whole process takes.
     pub places: Option<Places>,
     /// Where it listens.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<L>,
 }
 
 /// How the end went.
@@ -42,7 +42,7 @@ pub struct Drained {
 
 /// Listens on all of `addresses`. Where they ask for port 0 they all get the same free port, so that "localhost:PORT"
 /// is right whichever address the name resolves to. An address marked optional may be missing from this machine.
-pub fn bind(addresses: &[Address]) -> Result<Vec<Listener>, (SocketAddr, io::Error)> {
+pub fn bind(addresses: &[Address]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     /// A port that is free on one address is rarely taken on the other; more tries than this mean something else.
     const TRIES: usize = 20;
     let mut tries = 0;
@@ -73,7 +73,7 @@ pub fn listens_on_any_v4(addresses: &[Address]) -> bool {
     addresses.iter().any(|address| address.at.ip() == IpAddr::from([0, 0, 0, 0]))
 }
 
-fn bind_once(addresses: &[Address]) -> Result<Vec<Listener>, (SocketAddr, io::Error)> {
+fn bind_once(addresses: &[Address]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let any_v4 = listens_on_any_v4(addresses);
     let mut listeners = Vec::with_capacity(addresses.len());
     let mut chosen = 0;
@@ -82,9 +82,9 @@ fn bind_once(addresses: &[Address]) -> Result<Vec<Listener>, (SocketAddr, io::Er
         if at.port() == 0 {
             at.set_port(chosen);
         }
-        match listen::bind(at, !any_v4) {
+        match listen::open(at, !any_v4) {
             Ok(listener) => {
-                chosen = listener.get_ref().local_addr().map_err(|e| (at, e))?.port();
+                chosen = listener.local_addr().map_err(|e| (at, e))?.port();
                 listeners.push(listener);
             }
             Err(e) if address.optional && is_missing(&e) => log::debug!("not listening on {at}: {e}"),
@@ -99,6 +99,16 @@ fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
+/// Has the sockets watched, which starts the first thread: nothing is given up after this.
+pub fn watch(all: Vec<Served<TcpListener>>) -> io::Result<Vec<Served>> {
+    all.into_iter()
+        .map(|Served { service, limits, places, listeners }| {
+            let listeners = listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
+            Ok(Served { service, limits, places, listeners })
+        })
+        .collect()
+}
+
 /// Serves until the shutdown says draining; then lets running sessions finish within `grace`, ends the rest, and
 /// returns. `trigger` is the other side of `shutdown`.
 pub async fn serve(
@@ -110,6 +120,7 @@ pub async fn serve(
 ) -> Drained {
     for served in all {
         let Served { service, limits, places, listeners } = served;
+        service.begin();
         let gate = places.map_or_else(|| Arc::clone(&gate), |places| Gate::within(Arc::clone(&gate), places));
         for listener in listeners {
             let door = Door {

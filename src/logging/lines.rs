@@ -34,10 +34,25 @@ pub struct LogFile {
     file: File,
 }
 
+/// Whose a file becomes that is made: user and group by their numbers.
+pub type Owner = Option<(u32, u32)>;
+
 impl LogFile {
     /// Opens or makes the file. A relative path stays what it means now: the program never changes its directory.
-    pub fn open(path: PathBuf) -> io::Result<Self> {
-        Ok(LogFile { file: OpenOptions::new().append(true).create(true).open(&path)?, path })
+    pub fn open(path: PathBuf, owner: Owner) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let made = options.append(true).create_new(true).open(&path);
+        let file = match made {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => options.create_new(false).create(true).open(&path)?,
+            made => {
+                let file = made?;
+                if let Some((uid, gid)) = owner {
+                    std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+                }
+                file
+            }
+        };
+        Ok(LogFile { file, path })
     }
 }
 
@@ -53,7 +68,8 @@ impl Write for LogFile {
 
 impl Output for LogFile {
     fn reopen(&mut self) -> io::Result<()> {
-        *self = LogFile::open(self.path.clone())?;
+        // By then nobody else's files can be made.
+        *self = LogFile::open(self.path.clone(), None)?;
         Ok(())
     }
 }
@@ -86,14 +102,20 @@ struct State {
     reopen: AtomicBool,
 }
 
+/// Starts the thread that writes what was sent so far, and all that comes. Not done at once: a thread that begins before
+/// the process is confined would not be confined.
+pub type Begin = Box<dyn FnOnce()>;
+
 impl Lines {
-    /// Starts the thread that writes to `output`.
-    pub fn to(output: impl Output, loss: Loss) -> Self {
+    /// Lines to `output`, which wait until their thread begins.
+    pub fn to(output: impl Output, loss: Loss) -> (Self, Begin) {
         let (writer, messages) = sync_channel(MOST_LINES);
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || write_all(Writer { output, torn: false }, &messages, &shared, loss));
-        Lines { writer, state }
+        let begin = move || {
+            std::thread::spawn(move || write_all(Writer { output, torn: false }, &messages, &shared, loss));
+        };
+        (Lines { writer, state }, Box::new(begin))
     }
 
     /// Hands over a line with its line end; where too much waits already, it is lost.
@@ -278,6 +300,13 @@ mod tests {
         }
     }
 
+    /// Lines whose thread has begun.
+    fn begun(stuck: &Stuck) -> Lines {
+        let (lines, begin) = Lines::to(stuck.clone(), loss);
+        begin();
+        lines
+    }
+
     fn loss(lost: u64) -> Vec<u8> {
         format!("{lost} lost\n").into_bytes()
     }
@@ -285,7 +314,7 @@ mod tests {
     #[test]
     fn a_stuck_output_holds_nobody_up_and_the_loss_is_said() {
         let stuck = Stuck::default();
-        let lines = Lines::to(stuck.clone(), loss);
+        let lines = begun(&stuck);
         let mut pieces = Pieces::of(lines.clone());
         for _ in 0..3 * MOST_LINES {
             pieces.write_all(b"in ").and_then(|()| pieces.write_all(b"pieces\n")).unwrap();
@@ -308,7 +337,7 @@ mod tests {
     fn few_long_lines_are_too_many_as_well() {
         const LENGTH: usize = MOST_BYTES / 8;
         let stuck = Stuck::default();
-        let lines = Lines::to(stuck.clone(), loss);
+        let lines = begun(&stuck);
         for _ in 0..100 {
             lines.send([vec![b'x'; LENGTH - 1], b"\n".to_vec()].concat());
         }
@@ -327,7 +356,7 @@ mod tests {
         let stuck = Stuck::default();
         stuck.open();
         stuck.0.room.store(12, Ordering::Relaxed);
-        let lines = Lines::to(stuck.clone(), loss);
+        let lines = begun(&stuck);
         for line in ["first line\n", "second line\n", "third line\n"] {
             lines.send(line.as_bytes().to_vec());
         }
@@ -341,9 +370,21 @@ mod tests {
     #[test]
     fn reopening_needs_no_line() {
         let stuck = Stuck::default();
-        let lines = Lines::to(stuck.clone(), loss);
+        let lines = begun(&stuck);
         lines.reopen();
         lines.flush();
         assert!(stuck.0.reopened.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn what_was_sent_before_the_thread_began_is_written() {
+        let stuck = Stuck::default();
+        stuck.open();
+        let (lines, begin) = Lines::to(stuck.clone(), loss);
+        lines.send(b"early\n".to_vec());
+        assert_eq!(stuck.text(), "");
+        begin();
+        lines.flush();
+        assert_eq!(stuck.text(), "early\n");
     }
 }

@@ -13,7 +13,8 @@ use log::{LevelFilter, Metadata};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, SharedLogger, WriteLogger};
 
 use json::Json;
-use lines::{Lines, LogFile, Loss, Output, Pieces};
+pub use lines::Owner;
+use lines::{Begin, Lines, LogFile, Loss, Output, Pieces};
 use xferlog::Xferlog;
 
 /// In which form records are written.
@@ -52,40 +53,57 @@ impl LogFiles {
     }
 }
 
-/// Starts logging. An error is a sentence for the user.
-pub fn start(options: LogOptions) -> Result<LogFiles, String> {
+/// A log that takes records and does not write them yet.
+pub struct Opened {
+    begin: Vec<Begin>,
+    files: LogFiles,
+}
+
+impl Opened {
+    /// Starts the threads that write: what was logged meanwhile, and all that comes.
+    pub fn begin(self) -> LogFiles {
+        self.begin.into_iter().for_each(|begin| begin());
+        self.files
+    }
+}
+
+/// Opens the log; files that are made become `owner`'s. An error is a sentence for the user.
+pub fn open(options: LogOptions, owner: Owner) -> Result<Opened, String> {
     let LogOptions { level, format, file, xferlog } = options;
-    let (mut sinks, mut files) = (vec![sink(level, format, io::stderr()).0], Vec::new());
+    let (stderr, _, begin) = sink(level, format, io::stderr());
+    let (mut sinks, mut files, mut begins) = (vec![stderr], Vec::new(), vec![begin]);
     if let Some(path) = file {
-        let (sink, lines) = sink(level, format, open("--log-file", path)?);
+        let (sink, lines, begin) = sink(level, format, open_file("--log-file", path, owner)?);
         sinks.push(sink);
         files.push(lines);
+        begins.push(begin);
     }
     if let Some(path) = xferlog {
-        let lines = Lines::to(open("--xferlog", path)?, xferlog::loss);
+        let (lines, begin) = Lines::to(open_file("--xferlog", path, owner)?, xferlog::loss);
         sinks.push(Xferlog::new(lines.clone()));
         files.push(lines);
+        begins.push(begin);
     }
     CombinedLogger::init(sinks).map_err(|e| format!("cannot log: {e}"))?;
-    Ok(LogFiles(files))
+    Ok(Opened { begin: begins, files: LogFiles(files) })
 }
 
-fn open(option: &str, path: PathBuf) -> Result<LogFile, String> {
+fn open_file(option: &str, path: PathBuf, owner: Owner) -> Result<LogFile, String> {
     let shown = path.display().to_string();
-    LogFile::open(path).map_err(|e| format!("{option} {shown}: {e}"))
+    LogFile::open(path, owner).map_err(|e| format!("{option} {shown}: {e}"))
 }
 
-fn sink(level: LevelFilter, format: Format, output: impl Output) -> (Box<dyn SharedLogger>, Lines) {
+fn sink(level: LevelFilter, format: Format, output: impl Output) -> (Box<dyn SharedLogger>, Lines, Begin) {
     let loss: Loss = match format {
         Format::Text => text_loss,
         Format::Json => json::loss,
     };
-    let lines = Lines::to(output, loss);
+    let (lines, begin) = Lines::to(output, loss);
     let sink: Box<dyn SharedLogger> = match format {
         Format::Text => WriteLogger::new(level, text(), Pieces::of(lines.clone())),
         Format::Json => Json::new(level, lines.clone()),
     };
-    (sink, lines)
+    (sink, lines, begin)
 }
 
 fn text() -> Config {

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use gftp_plugin::{Service, rt};
+use gftp_plugin::{Needs, Service, rt};
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Anonymous};
 use crate::cli::{FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::Address;
-use crate::host::tls::Certificates;
-use crate::store::{MAX_KEPT, Store};
+use crate::host::tls::{Certificates, PairFiles};
+use crate::store::{MAX_KEPT, Store, StoreError};
 use crate::watched::Watched;
 
 use super::users::{Given, keep_up};
@@ -35,6 +35,8 @@ pub struct Opened {
     pub homes: usize,
     /// What people have to know of its certificate.
     pub certificate: Option<String>,
+    /// What it needs of the machine while it serves.
+    pub needs: Needs,
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
@@ -42,6 +44,8 @@ pub struct OnceReady {
     warning: Option<String>,
     certificates: Option<Certificates>,
     store: Arc<Store>,
+    /// Who serves only readers removes nothing.
+    sweeps: bool,
     accounts: Arc<Accounts>,
     /// Where they come from, and the file that may change.
     watched: Option<(Given, Watched)>,
@@ -56,7 +60,9 @@ impl OnceReady {
         if let Some(certificates) = self.certificates {
             certificates.follow(self.store.root());
         }
-        rt::spawn(sweep(self.store));
+        if self.sweeps {
+            rt::spawn(sweep(self.store));
+        }
         if let Some((given, watched)) = self.watched {
             rt::spawn(keep_up(given, watched, Arc::downgrade(&self.accounts)));
         }
@@ -66,9 +72,15 @@ impl OnceReady {
 /// Opens and checks what was ordered; and what is to be done once it is served.
 pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let root = order.root.display();
-    let store = Store::open(&order.root)
-        .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
+    let store = Store::open(&order.root).map_err(|e| {
+        let advice = match e {
+            StoreError::BadName(_) => "give a folder with files, as --root /srv",
+            _ => "give a folder that this user may read",
+        };
+        Mistake(format!("--root {root}: {e}; {advice}"))
+    })?;
     let store = Arc::new(store);
+    let (mut needs, sweeps) = (needs(&order, &store), may_write(&order));
     let given = Given::new(order.anonymous, order.user, order.users, false).map_err(Mistake)?;
     let watched = given.watch();
     let (users, warning) = given.read().map_err(Mistake)?;
@@ -85,6 +97,9 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         None => (None, None),
     };
     let certificate = certificates.as_ref().and_then(Certificates::line);
+    for key in certificates.iter().flat_map(Certificates::keys) {
+        needs.reads(key);
+    }
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
         accounts: Arc::clone(&accounts),
@@ -99,8 +114,36 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let implicit = service.behind_tls().filter(|_| !behind.is_empty());
     let implicit = implicit.map(|ftp| (Arc::new(ftp) as Arc<dyn Service>, behind));
     let watched = watched.map(|watched| (given, watched));
-    let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate }, once_ready))
+    let (service, once_ready) =
+        (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
+    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate, needs }, once_ready))
+}
+
+/// Whether anybody may ever change what is served. The users file may give others that right while it is served.
+fn may_write(order: &FtpOrder) -> bool {
+    order.anonymous == Anonymous::Write || order.user.is_some() || order.users.is_some()
+}
+
+fn needs(order: &FtpOrder, store: &Store) -> Needs {
+    let mut needs = Needs::default();
+    match may_write(order) {
+        true => needs.writes_tree(store.root()),
+        false => needs.reads_tree(store.root()),
+    };
+    if let Some(users) = &order.users {
+        needs.reads(users);
+    }
+    if let Some(tls) = &order.tls {
+        for PairFiles { certificate, .. } in &tls.files.pairs {
+            needs.reads(certificate);
+        }
+        if let Some(client) = &tls.files.client {
+            needs.reads(&client.file);
+        }
+    }
+    // A passive port is opened on first need. In active mode we connect, from a port that the system picks.
+    needs.listens(order.passive.ports.clone().unwrap_or(0..=0)).listens(0..=0).connects();
+    needs
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are

@@ -1,19 +1,20 @@
-//! A server, from its orders to its end: everything is opened and checked, a line for each service says what is served,
-//! and then the host serves until a signal ends it.
+//! A server, from its orders to its end: everything is opened and checked, what is not needed any more is given up, a line
+//! for each service says what is served, and then the host serves until a signal ends it.
 
 mod ftp;
 mod users;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_signal::{Signal, Signals};
 use futures::StreamExt;
-use gftp_plugin::rt::{self, Listener};
-use gftp_plugin::{Limits, Shutdown, ShutdownTrigger};
+use gftp_plugin::{Limits, Needs, Shutdown, ShutdownTrigger, rt};
 
-use crate::cli::{Mistake, Serve, ServiceOrder};
+use crate::cli::{Mistake, Process, Serve, ServiceOrder};
+use crate::confine::{self, User};
 use crate::host::{self, Address, Drained, Gate, Places, Served};
 use crate::logging::{self, LogFiles};
 
@@ -25,27 +26,36 @@ const DESCRIPTORS_EACH: usize = 2;
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
     let Serve { ftp, mut services, process } = serve;
-    let logs = logging::start(process.log).map_err(Mistake)?;
+    let Process { places, grace, log, confine: confinement } = process;
+    // Open and bind, become, confine, and only then the first thread: none that is older would be confined (ARCHITECTURE.md).
+    let user = confinement.run_as.as_deref().map(User::look_up).transpose().map_err(Mistake)?;
+    let logs_needed = [log.file.clone(), log.xferlog.clone()];
+    let logs = logging::open(log, user.as_ref().map(User::numbers)).map_err(Mistake)?;
     let limits = ftp.as_ref().map_or_else(Limits::default, |ftp| ftp.limits);
     let (ftp, once_ready) = ftp.map(ftp::open).transpose()?.unzip();
     refuse_collisions(ftp.as_ref(), &services)?;
-    let (wanted, room) = (process.places.total, room_for_sessions(ftp.as_ref(), &mut services));
-    let places = Places { total: wanted.min(room), ..process.places };
+    let (wanted, room) = (places.total, room_for_sessions(ftp.as_ref(), &mut services));
+    let places = Places { total: wanted.min(room), ..places };
+    let needs = needs(ftp.as_ref(), &services, logs_needed);
     let (all, ready) = listen(ftp, services, limits)?;
+    let confined = confine::confine(&confinement, user.as_ref(), needs).map_err(Mistake)?;
+    let logs = logs.begin();
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
         let watched = watch_signals(Arc::clone(&trigger)).and_then(|()| watch_rotation(logs));
         watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
+        let all = host::watch(all).map_err(|e| Mistake(format!("cannot wait for connections: {e}")))?;
         // Whoever reads the lines may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = io::stdout().write_all(ready.as_bytes());
+        confined.say();
         if room < wanted {
             log::debug!("room for {room} sessions, not {wanted}: the open-file limit allows no more");
         }
         if let Some(once_ready) = once_ready {
             once_ready.run();
         }
-        Ok(host::serve(all, Gate::new(places), shutdown, trigger, process.grace).await)
+        Ok(host::serve(all, Gate::new(places), shutdown, trigger, grace).await)
     })?;
     match drained {
         Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
@@ -55,12 +65,22 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// What all parts of the server need of the machine from now on; all else is given up.
+fn needs(ftp: Option<&ftp::Opened>, services: &[ServiceOrder], logs: [Option<PathBuf>; 2]) -> Needs {
+    let mut needs = ftp.map_or_else(Needs::default, |ftp| ftp.needs.clone());
+    services.iter().for_each(|order| order.service.needs(&mut needs));
+    for log in logs.into_iter().flatten() {
+        needs.appends(log);
+    }
+    needs
+}
+
 /// Listens for every service; and the line that each has for people.
 fn listen(
     ftp: Option<ftp::Opened>,
     services: Vec<ServiceOrder>,
     limits: Limits,
-) -> Result<(Vec<Served>, String), Mistake> {
+) -> Result<(Vec<Served<TcpListener>>, String), Mistake> {
     let (mut all, mut ready) = (Vec::new(), String::new());
     if let Some(ftp) = ftp {
         let listeners = bind("ftp", &ftp.addresses)?;
@@ -112,7 +132,7 @@ fn collide(one: &Address, other: &Address) -> bool {
     one.port() != 0 && one.port() == other.port() && same
 }
 
-fn bind(name: &str, addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
+fn bind(name: &str, addresses: &[Address]) -> Result<Vec<TcpListener>, Mistake> {
     host::bind(addresses).map_err(|(at, e)| {
         let advice = match e.kind() {
             io::ErrorKind::AddrInUse => {
@@ -128,14 +148,14 @@ fn bind(name: &str, addresses: &[Address]) -> Result<Vec<Listener>, Mistake> {
 }
 
 /// Where a service listens.
-fn shown(listeners: &[Listener]) -> String {
-    let at = listeners.iter().filter_map(|listener| listener.get_ref().local_addr().ok());
+fn shown(listeners: &[TcpListener]) -> String {
+    let at = listeners.iter().filter_map(|listener| listener.local_addr().ok());
     at.map(|at| at.to_string()).collect::<Vec<_>>().join(" and ")
 }
 
 /// Host and port to try it at, with this between them.
-fn try_it(listeners: &[Listener], between: char) -> String {
-    let Some(first) = listeners.first().and_then(|listener| listener.get_ref().local_addr().ok()) else {
+fn try_it(listeners: &[TcpListener], between: char) -> String {
+    let Some(first) = listeners.first().and_then(|listener| listener.local_addr().ok()) else {
         return String::new();
     };
     let host = match first {

@@ -69,10 +69,16 @@ impl Resolver {
     /// Opens a readable directory as the root.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let canonical = path.canonicalize().map_err(from_io)?;
-        let root = sys::open_root(&canonical)?;
-        if sys::is_kernel_made(&root) {
-            return Err(StoreError::BadName("a file system of the kernel's own (proc, sysfs) cannot be served"));
+        match sys::reach(&canonical) {
+            sys::Reach::Contains => Err(StoreError::BadName("/proc, /sys and /dev are in it, and never served")),
+            sys::Reach::Apart if !sys::is_kernel_made_path(&canonical) => Self::at(canonical),
+            _ => Err(StoreError::BadName("a file system of the kernel's own is never served")),
         }
+    }
+
+    /// The same, whatever lies there; the path has no links.
+    pub(super) fn at(canonical: PathBuf) -> Result<Self, StoreError> {
+        let root = sys::open_root(&canonical)?;
         let identity = sys::identity(&sys::stat_fd(&root)?);
         let kernel_resolves = AtomicBool::new(sys::open_beneath(&root, b".", sys::PLACE, false).is_ok());
         Ok(Resolver { root, canonical, device: identity.device, identity, kernel_resolves })

@@ -5,6 +5,7 @@ use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, Ra
 use rustix::fs::{StatxAttributes, StatxFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
+use rustix::thread::CapabilitySet;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -12,9 +13,11 @@ use std::sync::Arc;
 
 mod copy;
 mod created;
+mod kernel;
 
 pub(super) use copy::{clone_file, copy_piece, copy_prefix};
 pub(super) use created::{Ticks, created, set_created};
+pub(super) use kernel::{Reach, is_kernel_made, is_kernel_made_path, reach};
 pub(super) use rustix::fs::{FileType, Stat};
 
 /// Result of a bare system call.
@@ -35,8 +38,6 @@ pub(super) const WRITE_FILE: OFlags =
 
 /// Room for one getdents call: about a thousand entries, and small enough to live on the heap of a passing batch.
 const DIRECTORY_BUFFER: usize = 32 * 1024;
-/// sysfs as statfs(2) names it (linux/magic.h); rustix has only procfs.
-const SYSFS_MAGIC: u64 = 0x6265_6572;
 /// Bytes asked of sendfile at once: large enough to cost nothing, small enough that a signal gets a word in.
 const SEND_STEP: usize = 64 * 1024 * 1024;
 
@@ -125,18 +126,6 @@ pub(super) fn read_link(link: impl AsFd) -> Sys<Vec<u8>> {
 /// Where the link of that name leads.
 pub(super) fn read_link_at(directory: impl AsFd, name: &[u8]) -> Sys<Vec<u8>> {
     fs::readlinkat(directory, name, Vec::new()).map(|text| text.into_bytes())
-}
-
-/// Whether it lies on procfs or sysfs, which are the kernel's and never served.
-#[allow(clippy::unnecessary_cast)]
-pub(super) fn is_kernel_made(fd: impl AsFd) -> bool {
-    fs::fstatfs(fd).is_ok_and(|it| it.f_type == fs::PROC_SUPER_MAGIC || it.f_type as u64 == SYSFS_MAGIC)
-}
-
-/// The same for a path, for the sweep that walks by names.
-#[allow(clippy::unnecessary_cast)]
-pub(super) fn is_kernel_made_path(path: &Path) -> bool {
-    fs::statfs(path).is_ok_and(|it| it.f_type == fs::PROC_SUPER_MAGIC || it.f_type as u64 == SYSFS_MAGIC)
 }
 
 pub(super) fn may_search(directory: impl AsFd) -> Sys<()> {
@@ -339,25 +328,34 @@ pub fn raise_open_files() -> u64 {
 pub(super) struct Process {
     user: u32,
     groups: Vec<u32>,
+    /// Root's power over permission bits, and over what others own: it is not root that has it but the capability.
+    overrides: bool,
+    owns_all: bool,
 }
 
 impl Process {
     pub(super) fn now() -> Self {
         let mut groups = vec![rustix::process::getegid().as_raw()];
         groups.extend(rustix::process::getgroups().unwrap_or_default().into_iter().map(|group| group.as_raw()));
-        Process { user: rustix::process::geteuid().as_raw(), groups }
+        let capabilities = rustix::thread::capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+        Process {
+            user: rustix::process::geteuid().as_raw(),
+            groups,
+            overrides: capabilities.contains(CapabilitySet::DAC_OVERRIDE),
+            owns_all: capabilities.contains(CapabilitySet::FOWNER),
+        }
     }
 
     /// Whether it is ours to set times and permissions of, as far as that can be told beforehand.
     pub(super) fn owns(&self, stat: &Stat) -> bool {
-        self.user == 0 || stat.st_uid == self.user
+        self.owns_all || stat.st_uid == self.user
     }
 
     /// What the permission bits grant us: four for reading, two for writing, one for searching. Only the bits are asked:
-    /// access lists, mount options and capabilities are not, so this advises and does not decide.
+    /// access lists and mount options are not, so this advises and does not decide.
     pub(super) fn granted(&self, stat: &Stat) -> u32 {
         let bits = mode(stat);
-        if self.user == 0 {
+        if self.overrides {
             let directory = kind(stat) == FileType::Directory;
             return if directory || bits & 0o111 != 0 { 0o7 } else { 0o6 };
         }

@@ -135,7 +135,7 @@ fn a_killed_server_leaves_nothing_for_long() {
 fn a_sweep_spares_the_uploads_of_the_living() {
     let server = Server::start(&[]);
     let (mut control, mut data) = upload(&server);
-    drop(Server::told_on(server.place().clone(), &["--anonymous", "read"]));
+    drop(Server::told_on(server.place().clone(), &["--anonymous", "write"]));
     data.write_all(b" and an end").unwrap();
     drop(data);
     control.expect(226).unwrap();

@@ -105,11 +105,12 @@ impl Play {
         };
         let at = Address { at: SocketAddr::new(ip, 0), optional: false };
         let listeners = host::bind(&[at]).map_err(|(at, e)| format!("cannot listen on {at}: {e}"))?;
-        let server = listeners[0].get_ref().local_addr().map_err(|e| e.to_string())?;
+        let server = listeners[0].local_addr().map_err(|e| e.to_string())?;
         let (trigger, shutdown) = gftp_plugin::Shutdown::new();
         let trigger = Arc::new(trigger);
         let served = Served { service, limits: Limits::default(), places: None, listeners };
-        let serving = host::serve(vec![served], Gate::new(PLACES), shutdown, Arc::clone(&trigger), patience);
+        let all = host::watch(vec![served]).map_err(|e| e.to_string())?;
+        let serving = host::serve(all, Gate::new(PLACES), shutdown, Arc::clone(&trigger), patience);
         Ok(Play { server, hand, trigger, serving: rt::spawn(serving), arrivals, clients: BTreeMap::new(), patience })
     }
 

@@ -7,6 +7,7 @@
 //! - [`Conn`] — one connection: bounded lines or bytes in, replies out, timers and shutdown as [`Event`]s.
 //! - [`Plugin`] — what the command line knows of a service, or of a client.
 //! - [`Limits`] — how long and how much a stranger may take.
+//! - [`Needs`] — what of the machine is to be had once the process is confined.
 //! - [`Shutdown`] — the signal that the server is draining, then ending.
 //! - [`Time`] — the time of day and waiting, which tests set by hand.
 //! - [`listen`] — sockets that listen well: backlog, options, accepting that survives a lack of descriptors.
@@ -20,6 +21,7 @@ mod event;
 pub mod inbox;
 mod limits;
 pub mod listen;
+mod needs;
 mod plugin;
 pub mod rt;
 mod service;
@@ -33,6 +35,7 @@ pub use conn::Conn;
 pub use dial::words;
 pub use event::{Event, Origin};
 pub use limits::Limits;
+pub use needs::{Access, Needs};
 pub use plugin::{Begin, Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -38,6 +38,11 @@ pub fn household(address: IpAddr) -> IpAddr {
 /// system calls: no Nagle delay on replies, keep-alive, and urgent data in line (RFC 959's Synch would otherwise take
 /// a byte out of the middle of a command). An unspecified IPv6 address takes IPv4 as well when `dual` is true.
 pub fn bind(address: SocketAddr, dual: bool) -> io::Result<Listener> {
+    Listener::new(open(address, dual)?)
+}
+
+/// The same without the reactor, whose thread would begin with the first socket that it watches.
+pub fn open(address: SocketAddr, dual: bool) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -48,7 +53,7 @@ pub fn bind(address: SocketAddr, dual: bool) -> io::Result<Listener> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
-    Listener::new(TcpListener::from(socket))
+    Ok(TcpListener::from(socket))
 }
 
 /// Takes the next connection. A connection that died in the queue is passed over; a lack of descriptors or memory is

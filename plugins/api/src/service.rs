@@ -4,7 +4,7 @@ use std::io;
 
 use futures::future::BoxFuture;
 
-use crate::{Conn, Origin};
+use crate::{Conn, Needs, Origin};
 
 /// A protocol that can be served: FTP, a clock, anything that talks over one connection.
 pub trait Service: Send + Sync + 'static {
@@ -14,6 +14,17 @@ pub trait Service: Send + Sync + 'static {
     /// Talks to one connection until it leaves. An error means that the peer is gone; it is logged once, by the host.
     /// Dropping the connection closes it.
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>>;
+
+    /// Adds what it needs of the machine while it serves: files outside of what FTP serves, programs, connections to others. All
+    /// else is given up before anybody is served, and then cannot be had. What is opened while the service is made
+    /// stays open. By default nothing.
+    fn needs(&self, needs: &mut Needs) {
+        let _ = needs;
+    }
+
+    /// It is about to be served. Said once, before the first connection: here tasks may be spawned, not while it is made, since
+    /// a thread that begins before the process is confined is not confined.
+    fn begin(&self) {}
 
     /// A connection was accepted, and will be served. Said in the order of accepting, which the calls of
     /// [`Service::serve`] need not have, since each is a task of its own: for services that keep an order. Nothing here

@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::future::{BoxFuture, FutureExt};
-use gftp_plugin::{Conn, Origin, Plugin, Service, parse_time, rt};
+use gftp_plugin::{Conn, Needs, Origin, Plugin, Service, parse_time, rt};
 use rustix::fs::{Access, access};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
@@ -161,6 +161,10 @@ impl Service for Program {
 
     fn descriptors(&self) -> usize {
         DESCRIPTORS_EACH
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.runs_programs();
     }
 
     fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {

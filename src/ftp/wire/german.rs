@@ -9,6 +9,7 @@ pub fn of(english: &str) -> Option<&'static str> {
 /// In the order of the English.
 #[rustfmt::skip]
 static GERMAN: &[(&str, &str)] = &[
+    ("/proc, /sys and /dev are in it, and never served", "/proc, /sys und /dev liegen darin und werden nie bedient"),
     ("A session may be silent for {} seconds; {} at most.", "Eine Sitzung darf {} Sekunden schweigen; höchstens {}."),
     ("Accepted, not needed", "Wird angenommen, nicht gebraucht"),
     ("All {} passive ports wait for connections from your address already; try again in a moment", "Alle {} passiven Ports warten schon auf Verbindungen von Ihrer Adresse; gleich noch einmal versuchen"),
@@ -276,7 +277,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("a directory cannot be copied into itself", "ein Verzeichnis kann nicht in sich selbst kopiert werden"),
     ("a directory cannot be moved into itself", "ein Verzeichnis kann nicht in sich selbst verschoben werden"),
     ("a file cannot be copied onto itself", "eine Datei kann nicht auf sich selbst kopiert werden"),
-    ("a file system of the kernel's own (proc, sysfs) cannot be served", "ein Dateisystem des Kernels (proc, sysfs) kann nicht bedient werden"),
+    ("a file system of the kernel's own is never served", "ein Dateisystem des Kernels wird nie bedient"),
     ("an upload that was to replace it broke off after {} bytes: send it anew, or go on with REST {} and STOR", "ein Upload, der sie ersetzen sollte, brach nach {} Bytes ab: neu senden oder mit REST {} und STOR fortsetzen"),
     ("busy with {}", "beschäftigt mit {}"),
     ("bytes of directory names in one copy", "Bytes an Verzeichnisnamen in einer Kopie"),
