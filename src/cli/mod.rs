@@ -1,5 +1,6 @@
 //! What was typed, and what it means. Outside of these files nobody looks at an argument again.
 
+mod auth;
 mod groups;
 mod mistakes;
 mod password;
@@ -16,6 +17,7 @@ use std::path::Path;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gftp_plugin::{Plugin, Run};
 
+pub use auth::AuthOrder;
 pub use mistakes::Mistake;
 use mistakes::{Stop, stop};
 pub(crate) use password::new_password;

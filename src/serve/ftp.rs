@@ -5,7 +5,9 @@ use std::sync::Arc;
 use gftp_plugin::{Service, rt};
 
 use crate::accounts::Accounts;
-use crate::cli::{FtpOrder, Mistake};
+use crate::accounts::beyond::Beyond;
+use crate::accounts::program::{DESCRIPTORS_EACH, Program};
+use crate::cli::{AuthOrder, FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
@@ -17,7 +19,7 @@ use crate::watched::Watched;
 use super::users::{Given, keep_up};
 
 /// Descriptors that are not sessions': passive listeners of both families, and kept uploads (two each).
-pub const OTHER_DESCRIPTORS: usize = 2 * MOST_LISTENERS + 2 * MAX_KEPT;
+const OTHER_DESCRIPTORS: usize = 2 * MOST_LISTENERS + 2 * MAX_KEPT;
 
 /// FTP, ready to be served.
 pub struct Opened {
@@ -35,6 +37,8 @@ pub struct Opened {
     pub homes: usize,
     /// What people have to know of its certificate.
     pub certificate: Option<String>,
+    /// Descriptors that are not sessions'.
+    pub others: usize,
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
@@ -48,6 +52,11 @@ pub struct OnceReady {
 }
 
 impl OnceReady {
+    /// The accounts, for whoever ends them.
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts)
+    }
+
     /// Does it.
     pub fn run(self) {
         if let Some(warning) = self.warning {
@@ -69,10 +78,11 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let store = Store::open(&order.root)
         .map_err(|e| Mistake(format!("--root {root}: {e}; give a folder that this user may read")))?;
     let store = Arc::new(store);
-    let given = Given::new(order.anonymous, order.user, order.users, false).map_err(Mistake)?;
+    let beyond = beyond(&order.auth)?;
+    let given = Given::new(order.anonymous, order.user, order.users, beyond.is_some()).map_err(Mistake)?;
     let watched = given.watch();
     let (users, warning) = given.read().map_err(Mistake)?;
-    let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user));
+    let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user).and(beyond));
     let (root, visitors) = (store.root().display().to_string(), accounts.describe().to_string());
     let homes = accounts.homes();
     let mut behind = Vec::new();
@@ -85,6 +95,7 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         None => (None, None),
     };
     let certificate = certificates.as_ref().and_then(Certificates::line);
+    let others = OTHER_DESCRIPTORS + order.auth.program.as_ref().map_or(0, |it| it.processes * DESCRIPTORS_EACH);
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
         accounts: Arc::clone(&accounts),
@@ -100,7 +111,17 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let implicit = implicit.map(|ftp| (Arc::new(ftp) as Arc<dyn Service>, behind));
     let watched = watched.map(|watched| (given, watched));
     let (service, once_ready) = (Arc::new(service), OnceReady { warning, certificates, store, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate }, once_ready))
+    Ok((
+        Opened { service, addresses: order.addresses, implicit, root, visitors, homes, others, certificate },
+        once_ready,
+    ))
+}
+
+/// Who is asked about names that no file has.
+fn beyond(auth: &AuthOrder) -> Result<Option<Beyond>, Mistake> {
+    let Some(options) = &auth.program else { return Ok(None) };
+    let said = |e| Mistake(format!("--auth-program {}: {e}", options.path.display()));
+    Ok(Some(Beyond::Program(Program::new(options.clone()).map_err(said)?)))
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are
