@@ -46,7 +46,7 @@ enum Command {
     /// Serve a folder over FTP, and plugins beside it
     Serve(Box<TypedServe>),
     /// Make and change the accounts of a users file
-    User(TypedUser),
+    User(Box<TypedUser>),
     /// List the plugins with their options
     Plugins,
     /// Print the table of FTP commands as Markdown (the README's table is made with it)
