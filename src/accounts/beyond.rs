@@ -1,6 +1,8 @@
 //! Accounts that are in no file: somebody else is asked about each login. Knows what is asked and what comes of it; it refuses
 //! to know how the answer is found.
 
+#[cfg(feature = "pam")]
+use super::pam::Pam;
 use super::program::Program;
 use super::users::{User, check_name};
 use super::{Caller, Password};
@@ -9,6 +11,9 @@ use super::{Caller, Password};
 pub enum Beyond {
     /// A program of the administrator's.
     Program(Program),
+    /// The machine's accounts.
+    #[cfg(feature = "pam")]
+    Pam(Pam),
 }
 
 /// What comes of asking.
@@ -39,6 +44,8 @@ impl Beyond {
         }
         match self {
             Beyond::Program(program) => program.ask(name, secret, caller).await,
+            #[cfg(feature = "pam")]
+            Beyond::Pam(pam) => pam.ask(name, secret, caller).await,
         }
     }
 
@@ -46,6 +53,17 @@ impl Beyond {
     pub(super) fn describe(&self) -> String {
         match self {
             Beyond::Program(program) => format!("whom {} lets in", program.shown()),
+            #[cfg(feature = "pam")]
+            Beyond::Pam(pam) => format!("whom PAM ({}) lets in", pam.service()),
+        }
+    }
+
+    /// The server ends: nobody is asked any more.
+    pub(super) fn end(&self) {
+        match self {
+            Beyond::Program(program) => program.end(),
+            #[cfg(feature = "pam")]
+            Beyond::Pam(pam) => pam.end(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `users` reads the text of a users file, `edit` changes it by `settings`, `file` keeps it; `directory` is what it said when it was last
 //! read, `terms` and `rate` what an account is bound to, `stays` who is in. `hashing` compares passwords in the turns of the
 //! `desk`, `known` remembers which were right a moment ago. `certificate` reads whom a client's certificate stands for.
-//! `beyond` is who is asked about names that no file has: a `program`.
+//! `beyond` is who is asked about names that no file has: a `program`, or `pam`.
 
 pub mod beyond;
 pub mod certificate;
@@ -14,6 +14,8 @@ pub mod file;
 mod hash;
 mod hashing;
 mod known;
+#[cfg(feature = "pam")]
+pub mod pam;
 pub mod program;
 pub mod rate;
 pub mod settings;
@@ -172,9 +174,8 @@ impl Accounts {
 
     /// The server ends: whoever is asked about logins is let go.
     pub fn end(&self) {
-        match &self.beyond {
-            Some(Beyond::Program(program)) => program.end(),
-            None => {}
+        if let Some(beyond) = &self.beyond {
+            beyond.end();
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use gftp_plugin::parse_time;
 
+#[cfg(feature = "pam")]
+use crate::accounts::pam::PamOptions;
 use crate::accounts::program::{MOST_PROCESSES, ProgramOptions};
 
 /// As typed.
@@ -21,23 +23,42 @@ pub(super) struct TypedAuth {
     /// Logins that the program is asked about at once, each of them by a process of its own
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_processes, requires = "auth_program")]
     auth_processes: usize,
+    /// Ask this service of PAM about logins whose names are not in --users; each account may do everything
+    #[cfg(feature = "pam")]
+    #[arg(long, value_name = "SERVICE", value_parser = parse_service, conflicts_with = "auth_program")]
+    pam: Option<String>,
+    /// Give each account of --pam a folder of its own name below the root; made at the first login
+    #[cfg(feature = "pam")]
+    #[arg(long, requires = "pam")]
+    pam_homes: bool,
 }
 
 /// Who is asked.
 pub struct AuthOrder {
     /// A program.
     pub program: Option<ProgramOptions>,
+    /// PAM.
+    #[cfg(feature = "pam")]
+    pub pam: Option<PamOptions>,
 }
 
 impl TypedAuth {
     /// What it means.
     pub(super) fn resolve(self) -> AuthOrder {
-        let TypedAuth { auth_program, auth_timeout: timeout, auth_processes: processes } = self;
-        AuthOrder { program: auth_program.map(|path| ProgramOptions { path, timeout, processes }) }
+        let (timeout, processes) = (self.auth_timeout, self.auth_processes);
+        AuthOrder {
+            program: self.auth_program.map(|path| ProgramOptions { path, timeout, processes }),
+            #[cfg(feature = "pam")]
+            pam: self.pam.map(|service| PamOptions { service, homes: self.pam_homes }),
+        }
     }
 
     /// Whether anybody is.
     pub(super) fn is_any(&self) -> bool {
+        #[cfg(feature = "pam")]
+        if self.pam.is_some() {
+            return true;
+        }
         self.auth_program.is_some()
     }
 }
@@ -45,4 +66,11 @@ impl TypedAuth {
 fn parse_processes(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=MOST_PROCESSES).contains(count));
     count.ok_or_else(|| format!("give a number from 1 to {MOST_PROCESSES}"))
+}
+
+/// PAM takes any service for "other", which denies as a rule, where there is none of the name.
+#[cfg(feature = "pam")]
+fn parse_service(text: &str) -> Result<String, String> {
+    let is_word = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if is_word { Ok(text.to_string()) } else { Err("give the name of a file in /etc/pam.d, as gftp".to_string()) }
 }

@@ -119,6 +119,10 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
 
 /// Who is asked about names that no file has.
 fn beyond(auth: &AuthOrder) -> Result<Option<Beyond>, Mistake> {
+    #[cfg(feature = "pam")]
+    if let Some(options) = &auth.pam {
+        return Ok(Some(Beyond::Pam(crate::accounts::pam::Pam::new(options.clone()))));
+    }
     let Some(options) = &auth.program else { return Ok(None) };
     let said = |e| Mistake(format!("--auth-program {}: {e}", options.path.display()));
     Ok(Some(Beyond::Program(Program::new(options.clone()).map_err(said)?)))
