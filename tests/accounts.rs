@@ -3,6 +3,10 @@
 
 /// The users file, as `gftp user` makes and changes it.
 mod editing;
+/// The machine's accounts, by PAM.
+mod pam;
+/// A program that is asked about logins.
+mod programs;
 /// Files that change while they are served, and what becomes of those who are in.
 mod reload;
 

@@ -23,7 +23,7 @@ const FILE_SYSTEM: [(&str, &str); 10] = [
     ("src/cli/password.rs", "reads the password file before anything is served"),
     ("src/logging/lines.rs", "opens the files that are logged to"),
     ("plugins/netcat/src/carry.rs", "asks what standard input is, and has the kernel send it: no served tree"),
-    ("plugins/program/src/lib.rs", "asks before anything is served whether a program may be run"),
+    ("plugins/api/src/program.rs", "asks before anything is served whether a program may be run"),
 ];
 
 /// A source file.

@@ -19,7 +19,7 @@ pub fn add(text: &str, user: &User, settings: &[Setting]) -> Result<String, Stri
     table.insert("rights", Item::Value(rights_value(user.rules.rights())));
     for Setting { key, value } in settings {
         if let Some(value) = value {
-            table.insert(key, Item::Value(value.clone()));
+            table.insert(key, Item::Value((**value).clone()));
         }
     }
     let gap = if text.is_empty() { "" } else { "\n" };
@@ -30,7 +30,7 @@ pub fn add(text: &str, user: &User, settings: &[Setting]) -> Result<String, Stri
 
 /// The text with another hash for an account.
 pub fn set_hash(text: &str, name: &str, hash: &Hash) -> Result<String, String> {
-    set(text, name, &[Setting { key: "hash", value: Some(hash.text().into()) }])
+    set(text, name, &[Setting { key: "hash", value: Some(Box::new(hash.text().into())) }])
 }
 
 /// The text with these settings for an account.
@@ -44,10 +44,10 @@ pub fn set(text: &str, name: &str, settings: &[Setting]) -> Result<String, Strin
                 (Some(Item::Value(old)), Some(new)) => {
                     // A remark behind it stays.
                     let decor = old.decor().clone();
-                    *old = new.clone();
+                    *old = (**new).clone();
                     *old.decor_mut() = decor;
                 }
-                (_, Some(new)) => drop(user.insert(key, Item::Value(new.clone()))),
+                (_, Some(new)) => drop(user.insert(key, Item::Value((**new).clone()))),
                 (_, None) => drop(user.remove(key)),
             }
         }

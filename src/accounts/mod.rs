@@ -3,7 +3,9 @@
 //! `users` reads the text of a users file, `edit` changes it by `settings`, `file` keeps it; `directory` is what it said when it was last
 //! read, `terms` and `rate` what an account is bound to, `stays` who is in. `hashing` compares passwords in the turns of the
 //! `desk`, `known` remembers which were right a moment ago. `certificate` reads whom a client's certificate stands for.
+//! `beyond` is who is asked about names that no file has: a `program`, or `pam`.
 
+pub mod beyond;
 pub mod certificate;
 mod desk;
 mod directory;
@@ -12,6 +14,9 @@ pub mod file;
 mod hash;
 mod hashing;
 mod known;
+#[cfg(feature = "pam")]
+pub mod pam;
+pub mod program;
 pub mod rate;
 pub mod settings;
 mod stays;
@@ -29,20 +34,24 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use gftp_plugin::Time;
 
 use crate::store::{Rights, Rules, VirtualPath};
+use beyond::{Asked, Beyond};
 pub use directory::Changes;
 use directory::{Account, Directory};
 pub use hash::Hash;
 use hashing::{Compared, Hashing};
 use known::Known;
 use rate::Rates;
-use stays::Seats;
 pub use stays::{Ended, Stay};
+use stays::{Seats, Standing};
 use users::User;
 
 /// The names under which visitors without an account come (RFC 1635), in any case.
 const ANONYMOUS_NAMES: [&[u8]; 2] = [b"anonymous", b"ftp"];
 /// So many accounts are called by their names in the line at start; more are counted.
 const MOST_NAMED: usize = 3;
+
+/// What the line at start says where nobody may log in.
+const NOBODY: &str = "nobody (no account is given)";
 
 /// What a visitor without an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +79,8 @@ pub struct Accounts {
     seats: Arc<Seats>,
     hashing: Hashing,
     known: Known,
+    /// Who is asked about names that no file has.
+    beyond: Option<Beyond>,
     time: Time,
     /// Those who may log in, for the line at start.
     described: String,
@@ -82,6 +93,8 @@ pub struct Caller {
     pub peer: SocketAddr,
     /// Where he has dialled.
     pub local: SocketAddr,
+    /// The service that he talks to.
+    pub service: &'static str,
     /// Whether nobody between can read the password.
     pub tls: bool,
 }
@@ -98,6 +111,8 @@ pub enum Verdict {
     Full(usize),
     /// Too many logins wait to be looked at.
     Busy,
+    /// Whoever was to be asked about it cannot say; the log has been told why.
+    Failed,
 }
 
 /// One who may come in.
@@ -143,7 +158,24 @@ impl Accounts {
             seats: Arc::default(),
             hashing: Hashing::new(),
             known: Known::new(),
+            beyond: None,
             time: Time::machine(),
+        }
+    }
+
+    /// The same; about names that no file has, somebody else is asked.
+    pub fn and(mut self, beyond: Option<Beyond>) -> Self {
+        if let Some(beyond) = &beyond {
+            let others = beyond.describe();
+            self.described = if self.described == NOBODY { others } else { format!("{} and {others}", self.described) };
+        }
+        Accounts { beyond, ..self }
+    }
+
+    /// The server ends: whoever is asked about logins is let go.
+    pub fn end(&self) {
+        if let Some(beyond) = &self.beyond {
+            beyond.end();
         }
     }
 
@@ -200,6 +232,9 @@ impl Accounts {
         }
         let directory = self.directory();
         let account = directory.find(name);
+        if let (None, Some(beyond)) = (account, &self.beyond) {
+            return self.judge(beyond.ask(name, &password, caller).await, from);
+        }
         let hash = account.map_or(&directory.nobody, |account| &account.user.hash);
         let bar = account.and_then(|account| account.user.terms.bar(from, self.time.now()));
         // Who is barred learns nothing from a password that is known to be right, not even by its being quick.
@@ -218,6 +253,22 @@ impl Accounts {
         }
         self.known.remember(name, hash, &password);
         self.enter(account, from)
+    }
+
+    /// What somebody else's answer comes to. Its terms hold as those of a file do.
+    fn judge(&self, asked: Asked, from: IpAddr) -> Verdict {
+        match asked {
+            Asked::Allowed(user) => match user.terms.bar(from, self.time.now()) {
+                Some(bar) => Verdict::Wrong(Some(format!("the password was right, but {bar}"))),
+                None => {
+                    let user = Arc::new(*user);
+                    self.enter(&Account { standing: Standing::of(Arc::clone(&user)), user }, from)
+                }
+            },
+            Asked::Denied(why) => Verdict::Wrong(Some(why)),
+            Asked::Busy => Verdict::Busy,
+            Asked::Failed => Verdict::Failed,
+        }
     }
 
     /// Lets an account in, if it has a place left.
@@ -242,8 +293,12 @@ impl Accounts {
         &self.described
     }
 
-    /// How many different homes below the root there are: each costs a descriptor while somebody is in it.
+    /// How many different homes below the root there are: each costs a descriptor while somebody is in it. Nobody knows how
+    /// many there are beyond the file.
     pub fn homes(&self) -> usize {
+        if self.beyond.is_some() {
+            return usize::MAX;
+        }
         let directory = self.directory();
         let homes: std::collections::HashSet<_> = directory.users().map(|user| &user.home).collect();
         homes.iter().filter(|home| !home.is_root()).count()
@@ -276,7 +331,7 @@ fn describe(anonymous: Anonymous, users: &[User]) -> String {
         }
     };
     match (anyone, named) {
-        (None, None) => "nobody (no account is given)".to_string(),
+        (None, None) => NOBODY.to_string(),
         (Some(anyone), None) => anyone.to_string(),
         (None, Some(named)) => named,
         (Some(anyone), Some(named)) => format!("{anyone} and {named}"),

@@ -16,8 +16,8 @@ pub const UNSET: &str = "unset";
 pub struct Setting {
     /// Its name in the file.
     pub key: &'static str,
-    /// None: it is taken out.
-    pub value: Option<Value>,
+    /// None: it is taken out. Boxed, because a value with its remarks is large.
+    pub value: Option<Box<Value>>,
 }
 
 impl Setting {
@@ -64,11 +64,11 @@ impl Setting {
 
     /// The name of usual rights, or their words. There is no account without rights, so they are not unset.
     pub fn rights(text: &str) -> Result<Setting, String> {
-        Ok(Setting { key: "rights", value: Some(rights_value(read_rights(text)?)) })
+        Ok(Setting { key: "rights", value: Some(Box::new(rights_value(read_rights(text)?))) })
     }
 
     fn of(key: &'static str, text: &str, read: impl FnOnce(&str) -> Result<Value, String>) -> Result<Setting, String> {
-        let value = if text == UNSET { None } else { Some(read(text)?) };
+        let value = if text == UNSET { None } else { Some(Box::new(read(text)?)) };
         Ok(Setting { key, value })
     }
 }

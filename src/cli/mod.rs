@@ -1,5 +1,6 @@
 //! What was typed, and what it means. Outside of these files nobody looks at an argument again.
 
+mod auth;
 mod confine;
 mod groups;
 mod mistakes;
@@ -17,6 +18,7 @@ use std::path::Path;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gftp_plugin::{Plugin, Run};
 
+pub use auth::AuthOrder;
 pub use mistakes::Mistake;
 use mistakes::{Stop, stop};
 pub(crate) use password::new_password;
@@ -45,7 +47,7 @@ enum Command {
     /// Serve a folder over FTP, and plugins beside it
     Serve(Box<TypedServe>),
     /// Make and change the accounts of a users file
-    User(TypedUser),
+    User(Box<TypedUser>),
     /// List the plugins with their options
     Plugins,
     /// Print the table of FTP commands as Markdown (the README's table is made with it)

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use gftp_plugin::{Limits, parse_time};
 
 use super::Mistake;
+use super::auth::{AuthOrder, TypedAuth};
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
@@ -31,7 +32,7 @@ pub(super) struct TypedServe {
     /// The port, where --listen gives none; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 2121)]
     port: u16,
-    /// What visitors without an account may do [default: read, or off where --user or --users is given]
+    /// What visitors without an account may do [default: read, or off where accounts are given]
     #[arg(long, value_enum, value_name = "off|read|write", hide_possible_values = true)]
     anonymous: Option<TypedAnonymous>,
     /// An account that may do everything; its password comes from GFTP_PASSWORD, --password-file or a prompt
@@ -40,6 +41,8 @@ pub(super) struct TypedServe {
     /// The file with the accounts; gftp user makes and changes it
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    #[command(flatten)]
+    auth: TypedAuth,
     /// Read the password of --user from the first line of this file
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
@@ -113,6 +116,8 @@ pub struct FtpOrder {
     pub user: Option<(String, Password)>,
     /// The file with the accounts.
     pub users: Option<PathBuf>,
+    /// Who else is asked about logins.
+    pub auth: AuthOrder,
     /// Sessions that one account may have at once.
     pub most_per_user: usize,
     /// Passive data connections.
@@ -139,7 +144,7 @@ impl TypedServe {
 
     /// What it means; a password is asked for here.
     pub(super) fn resolve(self, services: Vec<ServiceOrder>) -> Result<Serve, Mistake> {
-        let has_accounts = self.user.is_some() || self.users.is_some();
+        let has_accounts = self.user.is_some() || self.users.is_some() || self.auth.is_any();
         let anonymous = match (self.anonymous, has_accounts) {
             (Some(TypedAnonymous::Off), _) | (None, true) => Anonymous::Off,
             (Some(TypedAnonymous::Read), _) | (None, false) => Anonymous::Read,
@@ -161,6 +166,7 @@ impl TypedServe {
             anonymous,
             user,
             users: self.users,
+            auth: self.auth.resolve(),
             most_per_user: self.max_per_user,
             passive: PassiveOptions {
                 ports: self.passive_ports,

@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use gftp_plugin::{Needs, Service, rt};
 
+use crate::accounts::beyond::Beyond;
+use crate::accounts::program::{DESCRIPTORS_EACH, Program};
 use crate::accounts::{Accounts, Anonymous};
-use crate::cli::{FtpOrder, Mistake};
+use crate::cli::{AuthOrder, FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::Address;
-use crate::host::tls::{Certificates, PairFiles};
+use crate::host::tls::Certificates;
 use crate::store::{MAX_KEPT, Store, StoreError};
 use crate::watched::Watched;
 
 use super::users::{Given, keep_up};
 
 /// Descriptors that are not sessions': passive listeners of both families, and kept uploads (two each).
-pub const OTHER_DESCRIPTORS: usize = 2 * MOST_LISTENERS + 2 * MAX_KEPT;
+const OTHER_DESCRIPTORS: usize = 2 * MOST_LISTENERS + 2 * MAX_KEPT;
 
 /// FTP, ready to be served.
 pub struct Opened {
@@ -37,6 +39,8 @@ pub struct Opened {
     pub certificate: Option<String>,
     /// What it needs of the machine while it serves.
     pub needs: Needs,
+    /// Descriptors that are not sessions'.
+    pub others: usize,
 }
 
 /// What is to be done once FTP is served, since a mistake is one line and serving should not wait.
@@ -52,6 +56,11 @@ pub struct OnceReady {
 }
 
 impl OnceReady {
+    /// The accounts, for whoever ends them.
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts)
+    }
+
     /// Does it.
     pub fn run(self) {
         if let Some(warning) = self.warning {
@@ -81,10 +90,11 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     })?;
     let store = Arc::new(store);
     let (mut needs, sweeps) = (needs(&order, &store), may_write(&order));
-    let given = Given::new(order.anonymous, order.user, order.users, false).map_err(Mistake)?;
+    let beyond = beyond(&order.auth)?;
+    let given = Given::new(order.anonymous, order.user, order.users, beyond.is_some()).map_err(Mistake)?;
     let watched = given.watch();
     let (users, warning) = given.read().map_err(Mistake)?;
-    let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user));
+    let accounts = Arc::new(Accounts::new(order.anonymous, users, order.most_per_user).and(beyond));
     let (root, visitors) = (store.root().display().to_string(), accounts.describe().to_string());
     let homes = accounts.homes();
     let mut behind = Vec::new();
@@ -97,9 +107,10 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         None => (None, None),
     };
     let certificate = certificates.as_ref().and_then(Certificates::line);
-    for key in certificates.iter().flat_map(Certificates::keys) {
-        needs.reads(key);
+    for folder in certificates.iter().flat_map(Certificates::folders) {
+        needs.reads_tree(folder);
     }
+    let others = OTHER_DESCRIPTORS + order.auth.program.as_ref().map_or(0, |it| it.processes * DESCRIPTORS_EACH);
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
         accounts: Arc::clone(&accounts),
@@ -116,12 +127,15 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let watched = watched.map(|watched| (given, watched));
     let (service, once_ready) =
         (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate, needs }, once_ready))
+    let addresses = order.addresses;
+    Ok((Opened { service, addresses, implicit, root, visitors, homes, others, certificate, needs }, once_ready))
 }
 
-/// Whether anybody may ever change what is served. The users file may give others that right while it is served.
+/// Whether anybody may ever change what is served. The users file may give others that right while it is served, and so may
+/// who is asked about names that it has not.
 fn may_write(order: &FtpOrder) -> bool {
-    order.anonymous == Anonymous::Write || order.user.is_some() || order.users.is_some()
+    let accounts = order.user.is_some() || order.users.is_some() || order.auth.is_asked();
+    order.anonymous == Anonymous::Write || accounts
 }
 
 fn needs(order: &FtpOrder, store: &Store) -> Needs {
@@ -133,17 +147,23 @@ fn needs(order: &FtpOrder, store: &Store) -> Needs {
     if let Some(users) = &order.users {
         needs.reads(users);
     }
-    if let Some(tls) = &order.tls {
-        for PairFiles { certificate, .. } in &tls.files.pairs {
-            needs.reads(certificate);
-        }
-        if let Some(client) = &tls.files.client {
-            needs.reads(&client.file);
-        }
+    if order.auth.is_asked() {
+        needs.runs_programs();
     }
     // A passive port is opened on first need. In active mode we connect, from a port that the system picks.
     needs.listens(order.passive.ports.clone().unwrap_or(0..=0)).listens(0..=0).connects();
     needs
+}
+
+/// Who is asked about names that no file has.
+fn beyond(auth: &AuthOrder) -> Result<Option<Beyond>, Mistake> {
+    #[cfg(feature = "pam")]
+    if let Some(options) = &auth.pam {
+        return Ok(Some(Beyond::Pam(crate::accounts::pam::Pam::new(options.clone()))));
+    }
+    let Some(options) = &auth.program else { return Ok(None) };
+    let said = |e| Mistake(format!("--auth-program {}: {e}", options.path.display()));
+    Ok(Some(Beyond::Program(Program::new(options.clone()).map_err(said)?)))
 }
 
 /// Removes what a server that died has left, beside the serving: a large tree takes its time, and uploads that live are

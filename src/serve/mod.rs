@@ -40,6 +40,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let (all, ready) = listen(ftp, services, limits)?;
     let confined = confine::confine(&confinement, user.as_ref(), needs).map_err(Mistake)?;
     let logs = logs.begin();
+    let accounts = once_ready.as_ref().map(ftp::OnceReady::accounts);
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
     let drained = rt::block_on(async {
@@ -60,6 +61,9 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     match drained {
         Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
         Drained { cut_off } => log::warn!("ended: {cut_off} sessions were cut off"),
+    }
+    if let Some(accounts) = accounts {
+        accounts.end();
     }
     log::logger().flush();
     Ok(())
@@ -172,7 +176,7 @@ fn try_it(listeners: &[TcpListener], between: char) -> String {
 fn room_for_sessions(ftp: Option<&ftp::Opened>, services: &mut [ServiceOrder]) -> usize {
     /// The part of all descriptors that dear sessions may have, so that FTP always has most.
     const DEAR_PART: usize = 4;
-    let (mut others, homes) = ftp.map_or((0, 0), |ftp| (ftp::OTHER_DESCRIPTORS, ftp.homes));
+    let (mut others, homes) = ftp.map_or((0, 0), |ftp| (ftp.others, ftp.homes));
     let limit = usize::try_from(crate::store::sys::raise_open_files()).unwrap_or(usize::MAX);
     let dear = |order: &ServiceOrder| order.service.descriptors().saturating_sub(DESCRIPTORS_EACH);
     let kinds = services.iter().filter(|order| dear(order) > 0).count();

@@ -13,6 +13,7 @@
 //! - [`listen`] — sockets that listen well: backlog, options, accepting that survives a lack of descriptors.
 //! - [`inbox`], [`telnet`] — what is made of bytes; pure, and public so that anything can be thrown at them.
 //! - [`tls`] — TLS without sockets; [`Conn::secure`] is what a service needs of it.
+//! - [`program`], [`stderr`] — programs of the administrator's: whether one may be run, and what it says in the log.
 //! - [`rt`] — the only place that names the async runtime.
 
 mod conn;
@@ -23,9 +24,11 @@ mod limits;
 pub mod listen;
 mod needs;
 mod plugin;
+pub mod program;
 pub mod rt;
 mod service;
 mod shutdown;
+pub mod stderr;
 mod stream;
 pub mod telnet;
 mod time;

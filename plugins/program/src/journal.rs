@@ -7,7 +7,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use gftp_plugin::Origin;
-use rustix::io::Errno;
+use gftp_plugin::program::advice;
+use gftp_plugin::stderr::printable;
 
 /// Whom a record is about.
 #[derive(Clone, Copy)]
@@ -72,55 +73,4 @@ pub(crate) fn killed(subject: &Subject<'_>) {
 pub(crate) fn not_started(subject: &Subject<'_>, path: &Path, error: &io::Error) {
     let (shown, reason, advice) = (path.display(), error.to_string(), advice(error));
     record!(error, subject, "not_started", [reason = reason.as_str()], "cannot run {shown}: {reason}; {advice}");
-}
-
-/// What to do about a program that cannot be started.
-fn advice(error: &io::Error) -> &'static str {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT | Errno::NOTDIR) => {
-            "the file is gone, or there is no such interpreter as its first line names (a line that ends in CR LF names none)"
-        }
-        Some(Errno::ACCESS | Errno::PERM) => "let this user run it: chmod +x",
-        Some(Errno::NOEXEC) => "a script must begin with a line such as #!/bin/sh",
-        Some(Errno::TXTBSY) => "somebody is writing it; to replace a program, rename a new file to its name",
-        Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => {
-            "too many processes or open files: raise their limit, or lower --max-sessions"
-        }
-        _ => "try to run it by hand",
-    }
-}
-
-/// Bytes as text of one line that moves no cursor: what cannot be seen is escaped.
-fn printable(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                // Nothing here is quoted, and a backslash of a traceback is a backslash.
-                '\'' | '"' | '\\' => shown.push(c),
-                _ => shown.extend(c.escape_debug()),
-            }
-        }
-        shown.extend(chunk.invalid().iter().flat_map(|&byte| std::ascii::escape_default(byte)).map(char::from));
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_moves_no_cursor() {
-        let table: &[(&[u8], &str)] = &[
-            (b"File \"a.py\", line 1, in f: it's", "File \"a.py\", line 1, in f: it's"),
-            ("größer 日本".as_bytes(), "größer 日本"),
-            (b"a\tb\x1b[2J\x07\r", "a\\tb\\u{1b}[2J\\u{7}\\r"),
-            ("\u{202e}gnp.exe\u{9b}\u{2028}".as_bytes(), "\\u{202e}gnp.exe\\u{9b}\\u{2028}"),
-            (b"\xff\xe4\0", "\\xff\\xe4\\0"),
-        ];
-        for (bytes, shown) in table {
-            assert_eq!(printable(bytes), *shown);
-        }
-    }
 }

@@ -35,7 +35,6 @@
 mod journal;
 mod process;
 mod pump;
-mod stderr;
 
 use std::ffi::OsString;
 use std::io;
@@ -46,14 +45,14 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::future::{BoxFuture, FutureExt};
+use gftp_plugin::program::runnable;
+use gftp_plugin::stderr::Quota;
 use gftp_plugin::{Conn, Needs, Origin, Plugin, Service, parse_time, rt};
-use rustix::fs::{Access, access};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use journal::Subject;
 use process::Process;
 use pump::Pump;
-use stderr::Quota;
 
 /// Sessions at once where nobody says otherwise. Each is a process: a hundred of an interpreter take a gigabyte, and at
 /// three pipes each stay well below the 1,024 that the kernel gives one user at full size.
@@ -101,23 +100,11 @@ impl Program {
     /// Checks that this user may run the program at `path`, now: it is looked up again for each connection, so that a new
     /// version can take its place. An error is one line that says what to do.
     pub fn new(path: &Path, options: Options) -> Result<Program, String> {
-        let shown = path.display();
-        let kind = path.metadata().map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => "there is no such program; give its path, as ./my-service.py".to_string(),
-            _ => format!("{e}; give the path of a program that this user may run"),
-        })?;
-        if kind.is_dir() {
-            return Err("that is a folder; give a program in it".to_string());
-        }
-        if !kind.is_file() {
-            return Err("that is no file; give a program".to_string());
-        }
-        access(path, Access::EXEC_OK).map_err(|_| format!("this user may not run it: chmod +x {shown}"))?;
+        let file = runnable(path)?;
         pidfd_open(getpid(), PidfdFlags::empty())
             .map_err(|e| format!("programs cannot be watched here ({e}): that takes Linux 5.3"))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let path = std::path::absolute(path).map_err(|e| format!("{e}; give its full path"))?;
-        Ok(Program { path, name, options, quota: Mutex::new(Quota::of_service()) })
+        Ok(Program { path: file, name, options, quota: Mutex::new(Quota::of_service()) })
     }
 
     /// What is run for a connection from there.

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt};
 use gftp_plugin::rt::Timer;
+use gftp_plugin::stderr::{Quota, Said, Stderr};
 use gftp_plugin::{Conn, Event};
 
 use crate::Options;
 use crate::journal::{self, Subject};
 use crate::process::{Process, poll_read};
-use crate::stderr::{Quota, Said, Stderr};
 
 /// What is read from a program at once: half of what a pipe holds, so that it writes while we send.
 const PIECE: usize = 32 * 1024;

@@ -2,6 +2,7 @@
 
 mod files;
 mod keys;
+mod programs;
 mod reload;
 
 use std::num::NonZeroU64;
@@ -16,7 +17,7 @@ use known::REMEMBERED_FOR;
 const HERE: [u8; 4] = [192, 0, 2, 1];
 
 fn from(ip: [u8; 4]) -> Caller {
-    Caller { peer: (ip, 50_000).into(), local: ([192, 0, 2, 254], 21).into(), tls: false }
+    Caller { peer: (ip, 50_000).into(), local: ([192, 0, 2, 254], 21).into(), service: "ftp", tls: false }
 }
 
 fn user(name: &str, hash: Hash) -> User {

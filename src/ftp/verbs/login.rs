@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gftp_plugin::rt;
+use gftp_plugin::{Origin, rt};
 
 use super::super::answer::{Answer, Outcome, Refusal, reason};
 use super::super::journal;
@@ -46,13 +46,19 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
     let password = Password::new(argument.unwrap_or_default());
-    let caller = Caller { peer: session.origin.peer, local: session.origin.local, tls: session.is_secure() };
+    let Origin { peer, local, .. } = session.origin;
+    let caller = Caller { peer, local, service: "ftp", tls: session.is_secure() };
     match session.shared.accounts.admit(&name, password, &caller).await {
         Verdict::In(visitor) => enter(session, name, visitor).await,
         Verdict::Wrong(why) => fail(session, why.as_deref()).await,
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
             let told = phrase!("This account has {} sessions open already, the most allowed.", most);
+            Ok(Answer::Goodbye(Reply::new(421, told)))
+        }
+        Verdict::Failed => {
+            journal::turned_away(session, "nobody could say whether the password is right");
+            let told = phrase!("Logins cannot be looked at just now; come back in a moment.");
             Ok(Answer::Goodbye(Reply::new(421, told)))
         }
         Verdict::Busy => {

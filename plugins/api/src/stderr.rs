@@ -17,7 +17,7 @@ const SERVICE_BURST: u32 = 1000;
 const SERVICE_EACH: Duration = Duration::from_millis(20);
 
 /// How many lines may still be written: some at once, and then one now and then.
-pub(crate) struct Quota {
+pub struct Quota {
     most: u32,
     each: Duration,
     left: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Quota {
 
 /// What becomes of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said<'a> {
+pub enum Said<'a> {
     /// A line, without its end.
     Line(&'a [u8]),
     /// The beginning of a line that is too long.
@@ -37,7 +37,7 @@ pub(crate) enum Said<'a> {
 }
 
 /// The stderr of one session.
-pub(crate) struct Stderr<'a> {
+pub struct Stderr<'a> {
     line: Vec<u8>,
     /// Inside a line that was too long, until its end.
     skipping: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Stderr<'a> {
 
 impl Quota {
     /// That of a whole service.
-    pub(crate) fn of_service() -> Quota {
+    pub fn of_service() -> Quota {
         Quota::new(SERVICE_BURST, SERVICE_EACH)
     }
 
@@ -74,12 +74,12 @@ impl Quota {
 
 impl<'a> Stderr<'a> {
     /// Nothing said yet; `service` is what all sessions together may say.
-    pub(crate) fn new(service: &'a Mutex<Quota>) -> Self {
+    pub fn new(service: &'a Mutex<Quota>) -> Self {
         Stderr { line: Vec::new(), skipping: false, lost: 0, quota: Quota::new(BURST, EACH), service }
     }
 
     /// Takes what was written, and tells what becomes of it. At most one line of it is kept.
-    pub(crate) fn take(&mut self, written: &[u8], now: Instant, mut tell: impl FnMut(Said<'_>)) {
+    pub fn take(&mut self, written: &[u8], now: Instant, mut tell: impl FnMut(Said<'_>)) {
         for piece in written.split_inclusive(|&b| b == b'\n') {
             let (piece, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |piece| (piece, true));
             if !self.skipping {
@@ -97,7 +97,7 @@ impl<'a> Stderr<'a> {
     }
 
     /// The end of it: what is left is a line.
-    pub(crate) fn end(&mut self, now: Instant, mut tell: impl FnMut(Said<'_>)) {
+    pub fn end(&mut self, now: Instant, mut tell: impl FnMut(Said<'_>)) {
         self.finish(false, now, &mut tell);
         if self.lost > 0 {
             tell(Said::Lost(std::mem::take(&mut self.lost)));
@@ -121,6 +121,22 @@ impl<'a> Stderr<'a> {
         }
         tell(if cut { Said::Cut(line) } else { Said::Line(line) });
     }
+}
+
+/// Bytes as text of one line that moves no cursor: what cannot be seen is escaped.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                // Nothing here is quoted, and a backslash of a traceback is a backslash.
+                '\'' | '"' | '\\' => shown.push(c),
+                _ => shown.extend(c.escape_debug()),
+            }
+        }
+        shown.extend(chunk.invalid().iter().flat_map(|&byte| std::ascii::escape_default(byte)).map(char::from));
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -192,5 +208,19 @@ mod tests {
         }
         // Some are added while it runs.
         assert!((SERVICE_BURST..SERVICE_BURST + 10).contains(&lines), "{lines}");
+    }
+
+    #[test]
+    fn what_is_shown_moves_no_cursor() {
+        let table: &[(&[u8], &str)] = &[
+            (b"File \"a.py\", line 1, in f: it's", "File \"a.py\", line 1, in f: it's"),
+            ("größer 日本".as_bytes(), "größer 日本"),
+            (b"a\tb\x1b[2J\x07\r", "a\\tb\\u{1b}[2J\\u{7}\\r"),
+            ("\u{202e}gnp.exe\u{9b}\u{2028}".as_bytes(), "\\u{202e}gnp.exe\\u{9b}\\u{2028}"),
+            (b"\xff\xe4\0", "\\xff\\xe4\\0"),
+        ];
+        for (bytes, shown) in table {
+            assert_eq!(printable(bytes), *shown);
+        }
     }
 }
