@@ -1,8 +1,9 @@
 //! TLS as cheap as a client can have it: rustls over one blocking socket, with buffers of our own.
 //!
 //! rustls' usual interface reads 4 KiB at once and copies what it has decrypted; here whole buffers of records go in and
-//! out with one system call each. All clients offer the same, whoever answers: TLS 1.3 and 1.2, AES-128-GCM alone.
-//! Nobody is authenticated: loopback is not an adversary, and checking certificates would be the clients' work.
+//! out with one system call each. All clients offer the same, whoever answers: TLS 1.3 and 1.2, AES-128-GCM and P-256
+//! alone, which every server has, so that all of them do the same cryptography. Nobody is authenticated: loopback is not
+//! an adversary, and checking certificates would be the clients' work.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,7 +15,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
-use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, HandshakeKind, NamedGroup, SignatureScheme};
 
 use crate::Failure;
 
@@ -41,6 +42,8 @@ pub fn offer() -> Result<ClientConfig, Failure> {
                 | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
         )
     });
+    // Debian's vsftpd and Pure-FTPd know no other, and would ask to begin anew.
+    provider.kx_groups.retain(|group| group.name() == NamedGroup::secp256r1);
     let provider = Arc::new(provider);
     Ok(ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
