@@ -38,7 +38,8 @@ fn benches() -> PathBuf {
 /// What the script prints.
 fn peers(arguments: &[&str]) -> String {
     let mut command = Command::new(benches().join("peers"));
-    command.args(arguments);
+    // Words of the help are looked for: a narrow terminal would break them.
+    command.args(arguments).env("COLUMNS", "500");
     printed(command)
 }
 
