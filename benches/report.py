@@ -2,19 +2,52 @@
 
 import statistics
 
+
+def speed(m):
+    """Megabytes each second."""
+    return m["count"] / 1e6 / m["seconds"]
+
+
+def cpu_of_bytes(m):
+    """CPU seconds of the server for each GiB."""
+    return m["cpu"] / (m["count"] / (1 << 30))
+
+
+def rate(m):
+    """Times each second."""
+    return m["count"] / m["seconds"]
+
+
+def cpu_of_each(m):
+    """CPU milliseconds of the server for each time."""
+    return m["cpu"] * 1000 / m["count"]
+
+
+def transfers(scenario, what):
+    """The two rows of a scenario that moves large files."""
+    return [(scenario, f"{what}, MB/s", speed, True), (scenario, f"{what}, server CPU s/GiB", cpu_of_bytes, False)]
+
+
 # What a row shows: the scenario it comes from, its words ({big} and {sessions} are the run's sizes), how to compute it
 # from one measurement, and whether more is better.
 ROWS = [
-    ("retr", "RETR {big}, MB/s", lambda m: m["count"] / 1e6 / m["seconds"], True),
-    ("retr", "RETR {big}, server CPU s/GiB", lambda m: m["cpu"] / (m["count"] / (1 << 30)), False),
-    ("stor", "STOR {big}, MB/s", lambda m: m["count"] / 1e6 / m["seconds"], True),
-    ("stor", "STOR {big}, server CPU s/GiB", lambda m: m["cpu"] / (m["count"] / (1 << 30)), False),
-    ("login", "anonymous logins/s, 16 clients", lambda m: m["count"] / m["seconds"], True),
-    ("small-1", "RETR of 4 KiB files/s, 1 session", lambda m: m["count"] / m["seconds"], True),
-    ("small-16", "RETR of 4 KiB files/s, 16 sessions", lambda m: m["count"] / m["seconds"], True),
+    *transfers("retr", "RETR {big}"),
+    *transfers("retr-4", "RETR {big} over 4 connections"),
+    *transfers("stor", "STOR {big}"),
+    *transfers("stor-4", "STOR {big} over 4 connections"),
+    ("login", "anonymous logins/s, 16 clients", rate, True),
+    ("login", "anonymous login, server CPU ms", cpu_of_each, False),
+    ("small-1", "RETR of 4 KiB files/s, 1 session", rate, True),
+    ("small-16", "RETR of 4 KiB files/s, 16 sessions", rate, True),
     ("idle", "PSS KiB per idle session, {sessions} sessions",
      lambda m: (m["memory"] - m["memory_before"]) / m["count"], False),
     ("idle", "PSS MiB of the whole server with {sessions} sessions", lambda m: m["memory"] / 1024, False),
+    *transfers("tls-retr-1", "TLS RETR {big}"),
+    *transfers("tls-retr-4", "TLS RETR {big} over 4 connections"),
+    *transfers("tls-stor-1", "TLS STOR {big}"),
+    *transfers("tls-stor-4", "TLS STOR {big} over 4 connections"),
+    ("tls-login", "TLS logins/s, 16 clients", rate, True),
+    ("tls-login", "TLS login, server CPU ms", cpu_of_each, False),
 ]
 
 
@@ -50,11 +83,24 @@ def table(run):
     return "\n".join(lines)
 
 
+def agreed(run):
+    """What TLS came to with each server: a difference in ciphers would be a difference in speed."""
+    lines = []
+    for name in run["servers"]:
+        said = {m["tls"] for measured in run["measured"].values() for m in measured.get(name, []) if m.get("tls")}
+        # Logins have no data connection to tell of.
+        whole = sorted(one for one in said if not any(other.startswith(one + ",") for other in said))
+        lines += [f"TLS of {name}: {'; '.join(whole)}  "] if whole else []
+    return lines
+
+
 def text(run):
     """All that is printed at the end: where and how it was measured, the table, what is missing in it."""
     lines = [f"{name}: {value}  " for name, value in run["facts"].items()]
     lines += ["", "Medians; a ratio above 1 means that gftp is ahead, and in parentheses are the least and the largest "
               "ratio of single rounds.", "", table(run)]
+    if agreed(run):
+        lines += ["", *agreed(run)]
     if run["skipped"]:
         lines += ["", *(f"Skipped: {reason}" for reason in run["skipped"])]
     return "\n".join(lines)

@@ -1,7 +1,6 @@
-"""The servers of benches/peers: how each is obtained and started, what it has used, and how it is ended.
+"""The servers of benches/peers: how each is started, what it has used, and how it is ended.
 
-Refuses to know what is measured. Nothing is installed into the system but what Python and Rust need to build: the
-peers are unpacked below target/peers, because Debian's FTP servers throw each other out and start themselves.
+Refuses to know what is measured, and where the servers come from (obtaining.py).
 """
 
 import os
@@ -10,12 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-NAMES = ["gftp", "vsftpd", "pyftpdlib"]
-# Pinned, so that two runs in different years compare with the same peer.
-PYFTPDLIB = "2.2.0"
+from obtaining import Unavailable
+
+NAMES = ["gftp", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"]
 # More sessions than any scenario opens, so that no server's limit is measured.
 MOST_SESSIONS = 10_000
 # Until a server greets; generous, because a loaded machine is slow to start a Python.
@@ -24,6 +22,9 @@ START_WITHIN = 20
 END_WITHIN = 20
 # Between two looks at a server that starts or ends: short beside either, long beside what a look costs.
 PAUSE = 0.05
+
+# Whom servers become for anonymous users, where they want a name: one that every Debian has, and that is not root.
+NOBODY, NOBODY_ID = "daemon", 1
 
 # Security that vsftpd's users may turn off is off: a namespace for each session (isolate) and the filter of system
 # calls (seccomp_sandbox) cost it logins. anon_root must not be writable for the user whom it becomes, so uploads go to
@@ -50,11 +51,71 @@ isolate_network=NO
 seccomp_sandbox=NO
 """
 
-# The plain asynchronous server: one process, one thread, sendfile. Without a log of its own choosing it writes one.
+VSFTPD_TLS = """
+ssl_enable=YES
+allow_anon_ssl=YES
+force_local_data_ssl=NO
+force_local_logins_ssl=NO
+require_ssl_reuse=NO
+ssl_ciphers=HIGH
+rsa_cert_file={tls}/cert.pem
+rsa_private_key_file={tls}/key.pem
+"""
+
+# No delay against who probes for accounts, no name of the client looked up, no lists of who is logged in.
+PROFTPD = """
+ModulePath {modules}
+{load_tls}
+ServerName bench
+ServerType standalone
+DefaultAddress 127.0.0.1
+Port {port}
+SocketBindTight on
+UseIPv6 off
+User {user}
+Group {user}
+MaxInstances none
+TCPBacklog 255
+PidFile {scratch}/pid
+ScoreboardFile {scratch}/scoreboard
+DelayEngine off
+UseReverseDNS off
+ControlsEngine off
+UseSendfile on
+WtmpLog off
+SystemLog none
+TransferLog none
+AuthOrder mod_auth_file.c
+AuthUserFile {scratch}/passwd
+AuthGroupFile {scratch}/group
+Umask 022
+<Anonymous {root}>
+User {user}
+Group {user}
+UserAlias anonymous {user}
+RequireValidShell off
+AllowOverwrite on
+</Anonymous>
+"""
+PROFTPD_TLS = """
+TLSEngine on
+TLSRequired off
+TLSProtocol TLSv1.2 TLSv1.3
+TLSECCertificateFile {tls}/cert.pem
+TLSECCertificateKeyFile {tls}/key.pem
+TLSOptions NoSessionReuseRequired
+TLSRenegotiate none
+TLSVerifyClient off
+"""
+
+# The plain asynchronous server: one process, one thread, sendfile where there is no TLS. Without a log of its own choosing it writes one.
 PYFTPDLIB_SERVER = """
 import logging, sys
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
+if len(sys.argv) > 4:
+    from pyftpdlib.handlers import TLS_FTPHandler as FTPHandler
+    FTPHandler.certfile = sys.argv[4]
 from pyftpdlib.servers import FTPServer
 logging.basicConfig(level=logging.CRITICAL)
 FTPHandler.authorizer = DummyAuthorizer()
@@ -66,99 +127,60 @@ FTPServer(("127.0.0.1", int(sys.argv[1])), FTPHandler, backlog=4096).serve_forev
 """
 
 
-class Unavailable(Exception):
-    """Something that cannot be had here, and why."""
+def start_gftp(program, root, scratch, port, tls):
+    """gftp: without a log, without limits that a scenario could meet."""
+    most = str(MOST_SESSIONS)
+    secure = ["--tls", "optional", "--tls-cert", f"{tls}/cert.pem", "--tls-key", f"{tls}/key.pem"] if tls else []
+    return [program, "serve", "--root", root, "--listen", "127.0.0.1", "--port", str(port), "--anonymous", "write",
+            "--max-sessions", most, "--max-per-ip", most, "--log-level", "error", *secure]
 
 
-def run(*command, **options):
-    """The output of a command that must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        reason = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise Unavailable(f"{' '.join(map(str, command[:4]))} …: {reason[-1]}")
-    return done.stdout
-
-
-def as_root(*command):
-    """The command as root: directly, or by a sudo that asks nothing."""
-    if os.geteuid() == 0:
-        return list(command)
-    return ["sudo", "-n", *command] if shutil.which("sudo") else ["false"]
-
-
-def install(*packages):
-    """Debian packages into the system: only what a bare machine lacks for building."""
-    if not shutil.which("apt-get"):
-        raise Unavailable(f"{' '.join(packages)} is missing and there is no apt-get to install it")
-    run(*as_root("apt-get", "-qq", "update"))
-    run(*as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends",
-                 "install", *packages))
-
-
-def obtain_vsftpd(folder):
-    """Debian's vsftpd: the installed one, or its package with the libraries that are missing, unpacked in `folder`."""
-    installed = shutil.which("vsftpd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
-    if installed:
-        return {"program": installed, "libraries": "", "version": run("dpkg-query", "-W", "-f${Version}", "vsftpd")}
-    program, packages = folder / "usr/sbin/vsftpd", folder / "packages"
-    if not program.exists():
-        if not shutil.which("apt-get"):
-            raise Unavailable("it is not installed, and there is no apt-get to get it with")
-        (packages / "partial").mkdir(parents=True, exist_ok=True)
-        download = ["apt-get", "-qq", "-y", "--download-only", "--no-install-recommends", "-oDebug::NoLocking=1",
-                    f"-oDir::Cache::archives={packages}", "install", "vsftpd"]
-        try:
-            run(*download)
-        except Unavailable:
-            # A bare machine knows no packages yet.
-            run(*as_root("apt-get", "-qq", "update"))
-            run(*download)
-        for package in packages.glob("*.deb"):
-            run("dpkg-deb", "-x", package, folder)
-    libraries = ":".join(sorted({str(library.parent) for library in folder.rglob("lib*.so*")}))
-    version = next(packages.glob("vsftpd_*.deb")).name.split("_")[1]
-    return {"program": str(program), "libraries": libraries, "version": version}
-
-
-def obtain_pyftpdlib(folder):
-    """pyftpdlib from PyPI in a virtual environment in `folder`."""
-    python = folder / "bin/python"
-    asked = "import pyftpdlib; print(pyftpdlib.__ver__)"
-    try:
-        version = run(python, "-c", asked).strip()
-    except (Unavailable, OSError):
-        version = None
-    if version != PYFTPDLIB:
-        try:
-            run(sys.executable, "-m", "venv", folder)
-        except Unavailable:
-            # Debian's Python comes without what makes one.
-            install("python3-venv")
-            run(sys.executable, "-m", "venv", folder)
-        run(python, "-m", "pip", "-q", "install", f"pyftpdlib=={PYFTPDLIB}")
-        run(python, "-c", asked)
-    return {"program": str(python), "version": PYFTPDLIB}
-
-
-def obtain(name, folder):
-    """Where the peer is, installed below `folder` if it is missing."""
-    return {"vsftpd": obtain_vsftpd, "pyftpdlib": obtain_pyftpdlib}[name](folder / name)
-
-
-def command(name, had, root, scratch, port):
-    """How to start a server: the words and what its environment has besides ours."""
-    if name == "gftp":
-        most = str(MOST_SESSIONS)
-        return [had["program"], "serve", "--root", root, "--listen", "127.0.0.1", "--port", str(port),
-                "--anonymous", "write", "--max-sessions", most, "--max-per-ip", most, "--log-level", "error"], {}
-    if name == "pyftpdlib":
-        # -W ignore: it warns of anonymous users who may write.
-        return [had["program"], "-W", "ignore", "-c", PYFTPDLIB_SERVER, str(port), root, str(MOST_SESSIONS)], {}
+def start_vsftpd(program, root, scratch, port, tls):
+    """vsftpd, which wants an empty folder."""
     empty, written = scratch / "empty", scratch / "vsftpd.conf"
     empty.mkdir(exist_ok=True)
-    # Any user will do that every Debian has, is not root, and has a home that is there: vsftpd goes there first.
-    written.write_text(VSFTPD.format(port=port, root=root, empty=empty, user="daemon"))
-    return [had["program"], str(written)], {"LD_LIBRARY_PATH": had["libraries"]} if had["libraries"] else {}
+    # The user must have a home that is there: vsftpd goes there first.
+    text = VSFTPD.format(port=port, root=root, empty=empty, user=NOBODY)
+    written.write_text(text + (VSFTPD_TLS.format(tls=tls) if tls else ""))
+    return [program, str(written)]
+
+
+def start_proftpd(program, root, scratch, port, tls):
+    """ProFTPD, with users of its own."""
+    for name, line in [("passwd", f"{NOBODY}:*:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n"),
+                       ("group", f"{NOBODY}:x:{NOBODY_ID}:\n")]:
+        (scratch / name).write_text(line)
+        # It takes none that others may read.
+        (scratch / name).chmod(0o600)
+    modules = pathlib.Path(program).parent.parent / "lib/proftpd"
+    written = scratch / "proftpd.conf"
+    text = PROFTPD.format(modules=modules, load_tls="LoadModule mod_tls.c" if tls else "", port=port, user=NOBODY,
+                          scratch=scratch, root=root)
+    written.write_text(text + (PROFTPD_TLS.format(tls=tls) if tls else ""))
+    return [program, "--nodaemon", "--config", str(written)]
+
+
+def start_pure_ftpd(program, root, scratch, port, tls):
+    """Pure-FTPd. Anonymous users are the system's user `ftp`, and see their home: it sees an /etc/passwd of its own."""
+    others = [line for line in open("/etc/passwd") if not line.startswith("ftp:")]
+    (scratch / "passwd").write_text("".join(others) + f"ftp:x:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n")
+    most = str(MOST_SESSIONS)
+    secure = ["--tls", "1", "--certfile", f"{tls}/both.pem"] if tls else []
+    own_passwd = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                  'mount --bind "$0" /etc/passwd && exec "$@"', str(scratch / "passwd")]
+    return [*own_passwd, program, "--bind", f"127.0.0.1,{port}", "--ipv4only", "--maxclientsnumber", most,
+            "--maxclientsperip", most, "--dontresolve", "--syslogfacility", "none", "--pidfile", str(scratch / "pid"),
+            *secure]
+
+
+def start_pyftpdlib(program, root, scratch, port, tls):
+    """pyftpdlib; -W ignore: it warns of anonymous users who may write."""
+    secure = [f"{tls}/both.pem"] if tls else []
+    return [program, "-W", "ignore", "-c", PYFTPDLIB_SERVER, str(port), root, str(MOST_SESSIONS), *secure]
+
+
+START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
+         "pyftpdlib": start_pyftpdlib}
 
 
 def unified_cgroup():
@@ -184,11 +206,13 @@ def seconds_used(pid):
 
 
 class Running:
-    """A fresh server process; at the end of the `with` it and all its children are gone."""
+    """A fresh server process; at the end of the `with` it and all its children are gone. It serves `root` and may write
+    into `scratch`; `tls` is the folder of a certificate, or None for a server without TLS."""
 
-    def __init__(self, name, had, root, scratch):
+    def __init__(self, name, had, root, scratch, tls):
         self.port = free_port()
-        words, more = command(name, had, str(root), scratch, self.port)
+        words = START[name](had["program"], str(root), scratch, self.port, tls)
+        more = {"LD_LIBRARY_PATH": had["libraries"]} if had.get("libraries") else {}
         self.output = scratch / f"{name}.log"
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(words, env={**os.environ, **more}, stdin=subprocess.DEVNULL,
@@ -237,10 +261,11 @@ class Running:
                 pass
             time.sleep(PAUSE)
         said = self.output.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise Unavailable(f"it does not start: {said[-1]}")
+        # clap ends with advice, others with the reason.
+        raise Unavailable(f"it does not start: {next((line for line in said if line.startswith('error')), said[-1])}")
 
     def members(self):
-        """All processes of the server. vsftpd's leave the process group, so that alone would not find them."""
+        """All processes of the server. Some leave the process group, so that alone would not find them."""
         if self.cgroup:
             return [int(pid) for pid in (self.cgroup / "cgroup.procs").read_text().split()]
         children = {}

@@ -95,6 +95,16 @@ pub fn peer_has_closed(socket: &Socket) -> bool {
     !answers(socket, PollFlags::RDHUP).is_empty()
 }
 
+/// Waits on this thread, which may block, for something to read; whether there is.
+pub fn can_read_within(socket: &Socket, time: Duration) -> bool {
+    !answers_within(socket, PollFlags::IN, time).is_empty()
+}
+
+/// The same for room to write.
+pub fn can_write_within(socket: &Socket, time: Duration) -> bool {
+    !answers_within(socket, PollFlags::OUT, time).is_empty()
+}
+
 /// Whether there is something to read, if only the end.
 pub fn has_input(socket: &Socket) -> bool {
     !answers(socket, PollFlags::IN).is_empty()
@@ -132,9 +142,14 @@ fn has_failed(watch: &impl AsFd) -> bool {
 
 /// What is true of it now of what was asked; failures are told of in any case.
 fn answers(socket: &Socket, asked: PollFlags) -> PollFlags {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    answers_within(socket, asked, Duration::ZERO)
+}
+
+/// The same once it is so, or once the time is over.
+fn answers_within(socket: &Socket, asked: PollFlags, time: Duration) -> PollFlags {
+    let time = Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     let mut polled = [PollFd::new(socket, asked)];
-    match poll(&mut polled, Some(&now)) {
+    match poll(&mut polled, Some(&time)) {
         Ok(_) => polled[0].revents(),
         // What cannot even be asked about is no connection: it has ended.
         Err(_) => PollFlags::all(),

@@ -198,6 +198,11 @@ impl Stream {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
+            if secure.incoming.is_empty() && !is_record(&chunk[..count]) {
+                // Some end their TLS without a word once they have heard ours, and go on in plain text.
+                secure.incoming.extend_from_slice(&chunk[..count]);
+                return Poll::Ready(Ok(()));
+            }
             secure.open(&mut chunk[..count])?;
             if secure.tunnel.plain().len() > MOST_BEFORE {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -218,6 +223,13 @@ impl Secure {
         }
         Ok(())
     }
+}
+
+/// Whether bytes can be the beginning of a TLS record, which no text is.
+fn is_record(bytes: &[u8]) -> bool {
+    /// From change_cipher_spec to heartbeat.
+    const TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+    bytes.first().is_some_and(|first| TYPES.contains(first))
 }
 
 /// Takes so many bytes out of the front; an empty buffer keeps no memory.

@@ -2,7 +2,9 @@
 //! not. It knows how such a stream ends, which plain TCP does not tell. Refuses to know what a transfer is.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
+use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
 use gftp_plugin::tls::Tunnel;
 
@@ -16,6 +18,13 @@ const FIRST_OPEN: usize = 32 * 1024;
 const LARGEST_OPEN: usize = 256 * 1024;
 /// What is gathered before it is written to the disk, at least, while more is coming.
 const WRITE_SIZE: usize = 128 * 1024;
+
+/// What a trip to the pool must have moved before it waits for more by itself: only for a fast peer is a moment's wait
+/// cheaper than to go back and come again.
+const FAST: u64 = 256 * 1024;
+/// How long it waits then: many times what a fast peer lets one wait for, and too short to matter to others who want the
+/// thread.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// The end of a stream without close_notify.
 const NOT_SAID: &str = "it ended without TLS saying so (close_notify)";
@@ -83,8 +92,10 @@ impl Sealed {
     pub fn send_window(&mut self, socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
         let mut sent = 0;
         let end = loop {
-            if let Err(e) = self.flush(socket) {
-                break Err(e);
+            match self.flush(socket) {
+                Ok(()) => {}
+                Err(e) if would_block(&e) && sent >= FAST && listen::can_write_within(socket, MOMENT) => continue,
+                Err(e) => break Err(e),
             }
             if sent >= limit {
                 break Ok(());
@@ -126,6 +137,9 @@ impl Sealed {
             let end = match came {
                 Ok(Came::Some) if taken < limit => continue,
                 Ok(Came::Some) => Inflow::Enough,
+                Ok(Came::Nothing) if taken >= FAST && taken < limit && listen::can_read_within(socket, MOMENT) => {
+                    continue;
+                }
                 Ok(Came::Nothing) => Inflow::Dry,
                 Ok(Came::End) => Inflow::Ended,
                 Err(e) => Inflow::Lost(e),
@@ -160,7 +174,7 @@ impl Sealed {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NOT_SAID)),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Came::Nothing),
+            Err(e) if would_block(&e) => return Ok(Came::Nothing),
             Err(e) => return Err(e),
         };
         self.filled += count;
@@ -173,4 +187,8 @@ impl Sealed {
         }
         Ok(if self.tunnel.has_ended() { Came::End } else { Came::Some })
     }
+}
+
+fn would_block(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }

@@ -1,0 +1,248 @@
+//! The clients of `benches/peers`: one scenario against a server on loopback, measured and printed as one line of JSON.
+//!
+//! It owns what a client does and how long that took, and refuses to know which server answers. It first logs in, says
+//! `ready`, and waits for a line on its input, so that whoever measures the server can look at it before and after. It
+//! must cost less than any server, also with TLS: `plain.rs` and `tls.rs` say how.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Parser, Subcommand};
+use session::{Session, Target};
+
+/// Bytes without TLS.
+mod plain;
+/// What a client does.
+mod session;
+/// Connections with TLS.
+mod tls;
+
+/// Sessions that wait are opened by so many at once: enough to keep a server that forks for each one busy.
+const OPENERS: usize = 16;
+
+/// What went wrong, for people.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Parser)]
+struct Typed {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// Fetch one file over each connection
+    Retr {
+        #[command(flatten)]
+        file: Whole,
+    },
+    /// Store one file over each connection: PATH0, PATH1 …
+    Stor {
+        #[command(flatten)]
+        file: Whole,
+    },
+    /// Connect, log in and leave, again and again
+    Login {
+        #[command(flatten)]
+        crowd: Crowd,
+        #[arg(long)]
+        seconds: f64,
+    },
+    /// Fetch small files, again and again: FOLDER/0, FOLDER/1 …
+    Small {
+        #[command(flatten)]
+        crowd: Crowd,
+        #[arg(long)]
+        seconds: f64,
+        #[arg(long)]
+        folder: String,
+        #[arg(long)]
+        files: usize,
+        #[arg(long)]
+        bytes: u64,
+    },
+    /// Log in and do nothing; then see who is still alive
+    Idle {
+        #[command(flatten)]
+        crowd: Crowd,
+    },
+}
+
+/// Where the server is and how it is spoken to.
+#[derive(Args)]
+struct Server {
+    #[arg(long)]
+    port: u16,
+    /// With AUTH TLS, and data connections with PROT P
+    #[arg(long)]
+    tls: bool,
+}
+
+impl Server {
+    fn target(&self) -> Result<Target, Failure> {
+        Ok(Target { port: self.port, tls: self.tls.then(tls::offer).transpose()? })
+    }
+}
+
+/// One large file for each connection.
+#[derive(Args)]
+struct Whole {
+    #[command(flatten)]
+    server: Server,
+    #[arg(long, default_value_t = 1)]
+    connections: usize,
+    #[arg(long)]
+    path: String,
+    /// Of each file
+    #[arg(long)]
+    bytes: u64,
+}
+
+/// Many sessions.
+#[derive(Args)]
+struct Crowd {
+    #[command(flatten)]
+    server: Server,
+    #[arg(long)]
+    sessions: usize,
+}
+
+/// What was done in the measured time.
+struct Done {
+    count: u64,
+    time: Duration,
+    /// What TLS has agreed upon, for people.
+    tls: Option<String>,
+}
+
+/// Everything is ready; measuring begins when this returns.
+fn wait_for_go() -> Result<(), Failure> {
+    println!("ready");
+    match io::stdin().read_line(&mut String::new())? {
+        0 => Err("told to end".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Logs all in, a few at once.
+fn open_all(crowd: &Crowd) -> Result<Vec<Session>, Failure> {
+    let share = |opener| crowd.sessions / OPENERS + usize::from(opener < crowd.sessions % OPENERS);
+    let target = &crowd.server.target()?;
+    let openers = (0..OPENERS).map(|opener| move || (0..share(opener)).map(|_| Session::open(target)).collect());
+    let opened: Vec<Vec<Session>> = at_once(openers)?;
+    Ok(opened.into_iter().flatten().collect())
+}
+
+/// Does all of this at once, each in a thread, and waits for all.
+fn at_once<T: Send, F>(works: impl Iterator<Item = F>) -> Result<Vec<T>, Failure>
+where
+    F: FnOnce() -> Result<T, Failure> + Send,
+{
+    thread::scope(|scope| {
+        let threads: Vec<_> = works.map(|work| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("a thread died".into()))).collect()
+    })
+}
+
+/// How often each of `works` can be done in a row until the time is over, all of them at once.
+fn repeat<F>(seconds: f64, works: impl Iterator<Item = F>) -> Result<Done, Failure>
+where
+    F: FnMut() -> Result<(), Failure> + Send,
+{
+    let (begun, time) = (Instant::now(), Duration::from_secs_f64(seconds));
+    let counts = at_once(works.map(|mut work| {
+        move || {
+            let mut count = 0;
+            while begun.elapsed() < time {
+                work()?;
+                count += 1;
+            }
+            Ok(count)
+        }
+    }))?;
+    Ok(Done { count: counts.into_iter().sum(), time: begun.elapsed(), tls: None })
+}
+
+/// One transfer by each of some sessions that have set everything up, all at once.
+fn whole(file: &Whole, transfer: impl Fn(&mut Session, usize) -> Result<(), Failure> + Sync) -> Result<Done, Failure> {
+    let target = file.server.target()?;
+    let mut sessions = (0..file.connections).map(|_| Session::open(&target)).collect::<Result<Vec<_>, _>>()?;
+    for session in &mut sessions {
+        session.prepare()?;
+    }
+    let transfer = &transfer;
+    wait_for_go()?;
+    let begun = Instant::now();
+    at_once(sessions.iter_mut().enumerate().map(|(number, session)| move || transfer(session, number)))?;
+    let time = begun.elapsed();
+    let tls = sessions.pop().and_then(|session| session.agreed);
+    Ok(Done { count: file.bytes * file.connections as u64, time, tls })
+}
+
+fn logins(crowd: &Crowd, seconds: f64) -> Result<Done, Failure> {
+    let target = crowd.server.target()?;
+    let mut first = Session::open(&target)?;
+    let tls = first.agreed.take();
+    first.leave()?;
+    wait_for_go()?;
+    let done = repeat(seconds, (0..crowd.sessions).map(|_| || Session::open(&target)?.leave()))?;
+    Ok(Done { tls, ..done })
+}
+
+fn small(crowd: &Crowd, seconds: f64, folder: &str, files: usize, bytes: u64) -> Result<Done, Failure> {
+    let mut sessions = open_all(crowd)?;
+    for session in &mut sessions {
+        session.prepare()?;
+    }
+    wait_for_go()?;
+    let works = sessions.iter_mut().enumerate().map(|(number, session)| {
+        // Each begins at a file of its own, as strangers would.
+        let mut next = number * files / crowd.sessions;
+        move || {
+            next = (next + 1) % files;
+            session.fetch(&format!("{folder}/{next}"), bytes)
+        }
+    });
+    repeat(seconds, works)
+}
+
+fn idle(crowd: &Crowd) -> Result<Done, Failure> {
+    let mut sessions = open_all(crowd)?;
+    wait_for_go()?;
+    let begun = Instant::now();
+    let alive = sessions.iter_mut().filter_map(|session| session.noop().ok()).count();
+    Ok(Done { count: alive as u64, time: begun.elapsed(), tls: None })
+}
+
+fn run(scenario: &Scenario) -> Result<Done, Failure> {
+    match scenario {
+        Scenario::Retr { file } => whole(file, |session, _| session.fetch(&file.path, file.bytes)),
+        Scenario::Stor { file } => {
+            let piece = plain::piece()?;
+            whole(file, |session, number| session.store(&format!("{}{number}", file.path), file.bytes, &piece))
+        }
+        Scenario::Login { crowd, seconds } => logins(crowd, *seconds),
+        Scenario::Small { crowd, seconds, folder, files, bytes } => small(crowd, *seconds, folder, *files, *bytes),
+        Scenario::Idle { crowd } => idle(crowd),
+    }
+}
+
+fn main() {
+    // `cargo bench` starts every benchmark with this word; alone this one has nothing to measure.
+    if std::env::args().any(|argument| argument == "--bench") {
+        println!("load: started by benches/peers, which measures servers side by side");
+        return;
+    }
+    match run(&Typed::parse().scenario) {
+        Ok(done) => {
+            let Done { count, time, tls } = done;
+            let measured = serde_json::json!({"count": count, "seconds": time.as_secs_f64(), "tls": tls});
+            println!("{measured}");
+        }
+        Err(failure) => {
+            eprintln!("load: {failure}");
+            std::process::exit(1);
+        }
+    }
+}
