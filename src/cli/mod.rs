@@ -1,5 +1,6 @@
 //! What was typed, and what it means. Outside of these files nobody looks at an argument again.
 
+mod bandwidth;
 mod groups;
 mod mistakes;
 mod password;

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use gftp_plugin::{Limits, parse_time};
 
 use super::Mistake;
+use super::bandwidth::TypedBandwidth;
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
@@ -17,6 +18,7 @@ use super::tls::{TlsOrder, TypedTls};
 use super::values::{parse_count, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
+use crate::ftp::pace::Caps;
 use crate::host::{self, Address};
 
 /// As typed.
@@ -81,6 +83,8 @@ pub(super) struct TypedServe {
     #[command(flatten)]
     tls: TypedTls,
     #[command(flatten)]
+    bandwidth: TypedBandwidth,
+    #[command(flatten)]
     process: TypedProcess,
 }
 
@@ -129,6 +133,8 @@ pub struct FtpOrder {
     pub durable: bool,
     /// TLS, unless it is off.
     pub tls: Option<TlsOrder>,
+    /// How fast transfers may go.
+    pub caps: Caps,
 }
 
 impl TypedServe {
@@ -173,6 +179,7 @@ impl TypedServe {
             stall: self.stall,
             durable: self.fsync,
             tls,
+            caps: self.bandwidth.resolve(),
         };
         Ok(Serve { ftp: Some(ftp), services, process: self.process.resolve(self.xferlog) })
     }
