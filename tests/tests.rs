@@ -9,6 +9,9 @@ mod accounts;
 /// Attacks, one bound each: the server stays up and goes on serving honest clients.
 mod abuse;
 
+/// How fast transfers may go, measured over real sockets, and how little that costs.
+mod bandwidth;
+
 /// Certificates from the administrator's side: named, made, renewed, broken.
 mod certificates;
 

@@ -136,6 +136,7 @@ impl World {
             idle: Duration::from_secs(5),
             max_idle: Duration::from_secs(5),
             tls: None,
+            caps: Default::default(),
         });
         World { base, ftp, door: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port") }
     }

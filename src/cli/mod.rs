@@ -1,6 +1,7 @@
 //! What was typed, and what it means. Outside of these files nobody looks at an argument again.
 
 mod auth;
+mod bandwidth;
 mod confine;
 mod groups;
 mod mistakes;

@@ -11,6 +11,7 @@ use gftp_plugin::{Limits, parse_time};
 
 use super::Mistake;
 use super::auth::{AuthOrder, TypedAuth};
+use super::bandwidth::TypedBandwidth;
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
@@ -18,6 +19,7 @@ use super::tls::{TlsOrder, TypedTls};
 use super::values::{parse_count, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
+use crate::ftp::pace::Caps;
 use crate::host::{self, Address};
 
 /// As typed.
@@ -84,6 +86,8 @@ pub(super) struct TypedServe {
     #[command(flatten)]
     tls: TypedTls,
     #[command(flatten)]
+    bandwidth: TypedBandwidth,
+    #[command(flatten)]
     process: TypedProcess,
 }
 
@@ -134,6 +138,8 @@ pub struct FtpOrder {
     pub durable: bool,
     /// TLS, unless it is off.
     pub tls: Option<TlsOrder>,
+    /// How fast transfers may go.
+    pub caps: Caps,
 }
 
 impl TypedServe {
@@ -179,6 +185,7 @@ impl TypedServe {
             stall: self.stall,
             durable: self.fsync,
             tls,
+            caps: self.bandwidth.resolve(),
         };
         Ok(Serve { ftp: Some(ftp), services, process: self.process.resolve(self.xferlog) })
     }

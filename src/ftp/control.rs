@@ -1,5 +1,5 @@
 //! The control connection while a transfer runs: what the client says meanwhile is answered at once, makes the transfer
-//! stop, or waits its turn (RFC 959 §4.1.3, §5.4). Knows the data connection only as something that can be shut down.
+//! stop, or waits its turn (RFC 959 §4.1.3, §5.4). Knows the data connection only as something that can be cut off.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{FutureExt, select_biased};
-use gftp_plugin::rt::Socket;
 use gftp_plugin::{Conn, Event};
 
+use super::data::pump::Cut;
 use super::wire::command::Command;
 use super::wire::phrase::{Language, Text, phrase};
 use super::wire::reply::Reply;
@@ -100,9 +100,9 @@ impl<'a> Control<'a> {
         self.conn.flush().await
     }
 
-    /// Waits for `work` while listening to the client. A stop shuts `data` down, upon which the work ends by itself
+    /// Waits for `work` while listening to the client. A stop cuts `data` off, upon which the work ends by itself
     /// and is waited for; where nothing is to come of it, or there is no data connection yet, the work is dropped.
-    pub async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&Socket>) -> Option<T> {
+    pub async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&dyn Cut>) -> Option<T> {
         let shutdown = self.conn.shutdown().clone();
         let mut ending = pin!(shutdown.ending().fuse());
         let mut work = pin!(work.fuse());
@@ -127,8 +127,8 @@ impl<'a> Control<'a> {
                 self.stop = heard;
                 match data {
                     // An upload must come back, and a client that aborts may wait for the end of its download.
-                    Some(socket) if self.needs_client || heard == Some(Stop::Aborted) => {
-                        drop(socket.get_ref().shutdown(std::net::Shutdown::Both));
+                    Some(data) if self.needs_client || heard == Some(Stop::Aborted) => {
+                        data.cut();
                     }
                     _ => return None,
                 }

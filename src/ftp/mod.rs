@@ -9,6 +9,7 @@ mod control;
 mod conversation;
 pub mod data;
 mod journal;
+pub mod pace;
 pub mod protection;
 mod roll;
 mod session;
@@ -29,6 +30,7 @@ use gftp_plugin::{Conn, Service, rt};
 use crate::accounts::Accounts;
 use crate::store::Store;
 use data::passive::{Passive, PassiveOptions};
+use pace::{Caps, Pacing};
 use protection::Tls;
 use roll::Roll;
 use turns::Turns;
@@ -55,6 +57,8 @@ pub struct FtpOptions {
     pub max_idle: Duration,
     /// TLS, if clients may use it.
     pub tls: Option<Tls>,
+    /// How fast transfers may go.
+    pub caps: Caps,
 }
 
 /// The FTP service.
@@ -88,15 +92,18 @@ pub struct Shared {
     pub roll: Arc<Roll>,
     /// Whose turn it is to use a core.
     pub turns: Arc<Turns>,
+    /// How fast transfers may go.
+    pub pacing: Pacing,
 }
 
 impl Ftp {
     /// A server, not yet listening: that is the host's part.
     pub fn new(options: FtpOptions) -> Self {
-        let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls } = options;
-        let passive = Passive::new(passive);
+        let FtpOptions { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, caps } = options;
+        let (passive, pacing) = (Passive::new(passive), Pacing::new(caps));
         let (roll, turns) = (Arc::default(), Arc::default());
-        let shared = Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, roll, turns };
+        let shared =
+            Shared { store, accounts, passive, data_wait, stall, durable, idle, max_idle, tls, roll, turns, pacing };
         Ftp { shared: Arc::new(shared), implicit: false }
     }
 }

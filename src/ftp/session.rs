@@ -16,6 +16,7 @@ use super::data::digest::Algorithm;
 use super::data::parting::Parting;
 use super::data::{Plan, Secure};
 use super::journal;
+use super::pace::Paced;
 use super::protection::Resume;
 use super::roll::Seat;
 use super::tls::{Protection, Security, Stranger};
@@ -93,6 +94,8 @@ pub struct Session {
     pub idle: Duration,
     /// What SITE WHO says of this session.
     pub seat: Option<Seat>,
+    /// How fast its transfers may go.
+    pub paced: Paced,
     /// ALLO: how large the next upload will be.
     pub announced: Option<u64>,
     /// OPTS MLST.
@@ -127,6 +130,7 @@ impl Session {
             renaming: None,
             copying: None,
             seat: None,
+            paced: Paced::default(),
             announced: None,
             facts: Facts::DEFAULT,
             algorithm: Algorithm::default(),
@@ -173,7 +177,7 @@ impl Session {
 
     /// Lets `name` in, if the home can be opened: it is made where it does not stand.
     pub async fn let_in(&mut self, name: Vec<u8>, visitor: Visitor) -> Result<(), StoreError> {
-        let Visitor { rules, home, stay, .. } = visitor;
+        let Visitor { rules, home, rate, stay, .. } = visitor;
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
@@ -181,6 +185,7 @@ impl Session {
         // In this order: a seat that is given up takes the session off the roll.
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
+        self.paced = self.shared.pacing.enter(stay.is_some().then_some(&name), rate);
         self.who = Who::In(name, store.view(rules, owner), stay);
         Ok(())
     }

@@ -97,8 +97,9 @@ async fn carry(
         stall: session.shared.stall,
         moved: Arc::clone(moved),
         turns: Arc::clone(&session.shared.turns),
+        pace: session.paced.pace(matches!(road, Road::Receive(..))),
     };
-    let pumped = control.attend(Box::pin(pump::run(road, &traffic)), Some(&socket)).await;
+    let pumped = control.attend(Box::pin(pump::run(road, &traffic)), Some(&traffic)).await;
     let (upload, result) = pumped.unwrap_or((None, Ok(())));
     if upload.is_some() && result.is_ok() && control.stop.is_none() {
         control.stop = control.last_words().await;
@@ -128,7 +129,7 @@ async fn carry(
 /// Brings TLS about on a data connection, which the client may only now begin, and makes sure that it is this session's.
 async fn secure(control: &mut Control<'_>, session: &mut Session, mut handshake: Handshake) -> Result<Sealed, Reply> {
     let (socket, wait) = (Arc::clone(handshake.socket()), session.shared.data_wait);
-    let shaken = control.attend(Box::pin(rt::timeout(wait, handshake.go_on())), Some(&socket)).await;
+    let shaken = control.attend(Box::pin(rt::timeout(wait, handshake.go_on())), Some(&*socket)).await;
     match shaken {
         _ if control.stop.is_some() => return Err(stopped(control.stop)),
         None | Some(Ok(())) => {}

@@ -121,6 +121,7 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         idle: order.limits.idle,
         max_idle: order.max_idle,
         tls,
+        caps: order.caps,
     });
     let implicit = service.behind_tls().filter(|_| !behind.is_empty());
     let implicit = implicit.map(|ftp| (Arc::new(ftp) as Arc<dyn Service>, behind));

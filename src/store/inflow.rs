@@ -71,8 +71,8 @@ impl Pipe {
 }
 
 impl Upload {
-    /// Takes in what has come to `sender`, a connection that does not block, until it is dry or `limit` bytes are
-    /// reached; returns how many came, whatever happened then.
+    /// Takes in what has come to `sender`, a connection that does not block, until it is dry or `limit` bytes,
+    /// and not more, have come; returns how many came, whatever happened then.
     pub fn take_in(&mut self, sender: impl AsFd, limit: u64) -> (u64, Inflow) {
         let Some(pipe) = self.pipe.take().or_else(Pipe::new) else { return (0, Inflow::Unsupported) };
         let mut taken = 0;
@@ -80,7 +80,8 @@ impl Upload {
             if taken >= limit {
                 break Inflow::Enough;
             }
-            let held = match sys::splice_in(&sender, &pipe.writer, pipe.room) {
+            let room = pipe.room.min(usize::try_from(limit - taken).unwrap_or(pipe.room));
+            let held = match sys::splice_in(&sender, &pipe.writer, room) {
                 Ok(0) => break Inflow::Ended,
                 Ok(held) => held,
                 Err(Errno::AGAIN) => break Inflow::Dry,

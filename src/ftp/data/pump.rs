@@ -4,12 +4,13 @@
 //! own session. Every wait for the peer is bounded by the stall time. Knows no replies, no verbs, no policy.
 
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gftp_plugin::rt::{self, Socket};
 
+use super::super::pace::{Ended, Pace};
 use super::super::turns::Turns;
 use super::coding::{Decoders, Encoders, Flaw};
 use super::sealed::Sealed;
@@ -67,6 +68,8 @@ pub struct Traffic {
     pub moved: Arc<AtomicU64>,
     /// Whose turn it is to use a core.
     pub turns: Arc<Turns>,
+    /// What holds it to the caps, if there are any.
+    pub pace: Option<Pace>,
 }
 
 /// Moves everything. An upload comes back whatever happened, since its fate is the conversation's to decide.
@@ -79,7 +82,48 @@ pub async fn run(road: Road, traffic: &Traffic) -> (Option<Upload>, Result<(), B
     }
 }
 
+/// What can be cut off, so that whoever works on it ends by himself.
+pub trait Cut: Sync {
+    /// Cuts it off.
+    fn cut(&self);
+}
+
+impl Cut for Socket {
+    fn cut(&self) {
+        drop(self.get_ref().shutdown(std::net::Shutdown::Both));
+    }
+}
+
+impl Cut for Traffic {
+    fn cut(&self) {
+        self.socket.cut();
+        // Who waits for its part of the bandwidth looks at no socket.
+        if let Some(pace) = &self.pace {
+            pace.cut();
+        }
+    }
+}
+
 impl Traffic {
+    /// How many bytes may move now, `most` or fewer. Every road asks before it moves any, and waits here for its part of a
+    /// capped bandwidth; the stall time does not run meanwhile, since it is not the peer who is slow.
+    pub(super) async fn may_move(&self, most: u64) -> Result<u64, Broken> {
+        match &self.pace {
+            None => Ok(most),
+            Some(pace) => {
+                pace.allowed(most).await.map_err(|Ended| Broken::Connection(io::ErrorKind::ConnectionAborted.into()))
+            }
+        }
+    }
+
+    /// Every road tells how many bytes have moved.
+    pub(super) fn has_moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(pace) = &self.pace {
+            pace.moved(bytes);
+        }
+    }
+
     pub(super) async fn writable(&self) -> Result<(), Broken> {
         self.within_stall(self.socket.writable()).await
     }

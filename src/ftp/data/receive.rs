@@ -3,9 +3,9 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gftp_plugin::{listen, rt};
+use socket2::SockRef;
 
 use super::coding::{Decoders, Step};
 use super::pump::{Broken, Traffic};
@@ -16,6 +16,11 @@ use crate::store::{Inflow, Upload};
 const FIRST_BUFFER: usize = 64 * 1024;
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
+/// What the kernel may hold of a slow upload at least: small windows cost a packet for each few bytes.
+const LEAST_KERNEL_BUFFER: usize = 64 * 1024;
+/// From a second's worth of this on the kernel chooses the size itself, and it knows best: up to some MiB, which go in a
+/// few seconds, while no program may ask for as much as a long line needs (net.core.rmem_max).
+const LARGEST_KERNEL_BUFFER: usize = 1024 * 1024;
 /// What one trip to the pool may take in, for the reason for which `SEND_WINDOW` is what it is.
 const RECEIVE_WINDOW: u64 = 8 * 1024 * 1024;
 
@@ -66,16 +71,20 @@ impl Traffic {
     /// Takes in what comes through TLS, to its end.
     async fn take_in_sealed(&self, mut upload: Upload) -> (Upload, Result<(), Broken>) {
         loop {
+            let window = match self.may_take(RECEIVE_WINDOW).await {
+                Ok(window) => window,
+                Err(broken) => return (upload, Err(broken)),
+            };
             let wire = self.wire();
             let (taken, inflow);
             (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = wire.sealed().map_or((0, Inflow::Unsupported), |mut sealed| {
-                    sealed.take_in(&wire.socket, &mut upload, RECEIVE_WINDOW)
-                });
+                let taken = wire
+                    .sealed()
+                    .map_or((0, Inflow::Unsupported), |mut sealed| sealed.take_in(&wire.socket, &mut upload, window));
                 (upload, taken)
             })
             .await;
-            self.moved.fetch_add(taken, Ordering::Relaxed);
+            self.has_moved(taken);
             match inflow {
                 Inflow::Enough => {}
                 Inflow::Dry => {
@@ -103,14 +112,18 @@ impl Traffic {
     /// Takes in what comes, without seeing it, for as long as the peer keeps up; how that ended, if not by a failure.
     async fn pour(&self, mut upload: Upload) -> (Upload, Result<Inflow, Broken>) {
         loop {
+            let window = match self.may_take(RECEIVE_WINDOW).await {
+                Ok(window) => window,
+                Err(broken) => return (upload, Err(broken)),
+            };
             let socket = Arc::clone(&self.socket);
             let (taken, inflow);
             (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = upload.take_in(&*socket, RECEIVE_WINDOW);
+                let taken = upload.take_in(&*socket, window);
                 (upload, taken)
             })
             .await;
-            self.moved.fetch_add(taken, Ordering::Relaxed);
+            self.has_moved(taken);
             match inflow {
                 Inflow::Enough => {}
                 Inflow::Lost(e) => return (upload, Err(Broken::Connection(e))),
@@ -168,11 +181,27 @@ impl Traffic {
         (upload, decoders, Arc::unwrap_or_clone(buffer), written)
     }
 
+    /// How many bytes may be taken in now, of an upload that may be capped. What is not taken in waits in the kernel, and
+    /// then at the sender; where that is slow, the kernel is told to hold no more than a second's worth: a sender that
+    /// sees megabytes go at once, and then nothing for longer than it has patience, gives up.
+    async fn may_take(&self, most: u64) -> Result<u64, Broken> {
+        let allowed = self.may_move(most).await?;
+        if let Some(pace) = &self.pace
+            && let Some(size) = pace.new_buffer(LEAST_KERNEL_BUFFER..=LARGEST_KERNEL_BUFFER)
+        {
+            // A larger buffer than wished for does no harm but the one above.
+            let _ = SockRef::from(&self.socket).set_recv_buffer_size(size);
+        }
+        Ok(allowed)
+    }
+
     /// The same through TLS.
     async fn fill_sealed(&self, buffer: &mut [u8]) -> Result<usize, (usize, Broken)> {
         let mut filled = 0;
         while filled < buffer.len() {
-            let (wire, wanted) = (self.wire(), buffer.len() - filled);
+            let room = buffer.len() - filled;
+            let most = self.may_take(room as u64).await.map_err(|broken| (filled, broken))?;
+            let (wire, wanted) = (self.wire(), room.min(usize::try_from(most).unwrap_or(room)));
             let (piece, came) = rt::unblock(move || {
                 let mut piece = vec![0; wanted];
                 let (count, came) = wire
@@ -186,7 +215,7 @@ impl Traffic {
                 room.copy_from_slice(&piece);
             }
             filled += piece.len();
-            self.moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            self.has_moved(piece.len() as u64);
             match came {
                 Ok(Came::Some) => {}
                 Ok(Came::Nothing) => {
@@ -210,11 +239,14 @@ impl Traffic {
         }
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.socket.get_ref().read(&mut buffer[filled..]) {
+            let room = buffer.len() - filled;
+            let most = self.may_take(room as u64).await.map_err(|broken| (filled, broken))?;
+            let room = room.min(usize::try_from(most).unwrap_or(room));
+            match self.socket.get_ref().read(&mut buffer[filled..filled + room]) {
                 Ok(0) => break,
                 Ok(count) => {
                     filled += count;
-                    self.moved.fetch_add(count as u64, Ordering::Relaxed);
+                    self.has_moved(count as u64);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

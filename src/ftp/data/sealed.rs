@@ -120,14 +120,16 @@ impl Sealed {
         self.tunnel.close();
     }
 
-    /// Takes in what has come until nothing more has, or `limit` bytes are reached; how many came, whatever happened then.
+    /// Takes in what has come until nothing more has, or `limit` bytes are reached, by a record at most too many; how many came, whatever happened then.
     pub fn take_in(&mut self, socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
         let mut taken = 0;
         loop {
-            let came = self.receive(socket);
+            let left = usize::try_from(limit.saturating_sub(taken)).unwrap_or(usize::MAX);
+            let gathered = self.tunnel.plain().len();
+            let came = self.receive(socket, left.saturating_sub(gathered));
             // What came before an end of any kind is written too: it is what the client may resume from.
             let plain = self.tunnel.plain();
-            if !plain.is_empty() && (plain.len() >= WRITE_SIZE || !matches!(came, Ok(Came::Some))) {
+            if !plain.is_empty() && (plain.len() >= WRITE_SIZE.min(left) || !matches!(came, Ok(Came::Some))) {
                 if let Err(e) = upload.write(plain) {
                     return (taken, Inflow::Refused(e));
                 }
@@ -150,7 +152,7 @@ impl Sealed {
 
     /// Takes in what has come, into `buffer`; how much that is, and whether there may be more.
     pub fn receive_into(&mut self, socket: &Socket, buffer: &mut [u8]) -> (usize, io::Result<Came>) {
-        let came = if self.tunnel.holds_plain() { Ok(Came::Some) } else { self.receive(socket) };
+        let came = if self.tunnel.holds_plain() { Ok(Came::Some) } else { self.receive(socket, buffer.len()) };
         let plain = self.tunnel.plain();
         let count = plain.len().min(buffer.len());
         if let (Some(room), Some(some)) = (buffer.get_mut(..count), plain.get(..count)) {
@@ -161,15 +163,16 @@ impl Sealed {
         (count, if plain.is_empty() { came } else { Ok(Came::Some) })
     }
 
-    /// Reads once, and opens what is whole.
-    fn receive(&mut self, socket: &Socket) -> io::Result<Came> {
+    /// Reads once, `most` bytes or fewer, and opens what is whole.
+    fn receive(&mut self, socket: &Socket, most: usize) -> io::Result<Came> {
         if self.tunnel.has_ended() {
             return Ok(Came::End);
         }
         if self.wire.len() < FIRST_OPEN + self.filled {
             self.wire.resize(FIRST_OPEN + self.filled, 0);
         }
-        let count = match socket.get_ref().read(self.wire.get_mut(self.filled..).unwrap_or_default()) {
+        let until = self.filled.saturating_add(most.max(1)).min(self.wire.len());
+        let count = match socket.get_ref().read(self.wire.get_mut(self.filled..until).unwrap_or_default()) {
             Ok(0) if self.lenient => return Ok(Came::End),
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NOT_SAID)),
             Ok(count) => count,

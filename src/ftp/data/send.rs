@@ -2,7 +2,6 @@
 //! Refuses to know what is said about it.
 
 use std::io::{self, Write};
-use std::sync::atomic::Ordering;
 
 use gftp_plugin::rt;
 
@@ -18,7 +17,7 @@ impl Traffic {
     pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
         while offset < reading.size {
             let wire = self.wire();
-            let limit = SEND_WINDOW.min(reading.size - offset);
+            let limit = self.may_move(SEND_WINDOW.min(reading.size - offset)).await?;
             let window;
             (reading, window) = rt::unblock(move || {
                 let window = match wire.sealed() {
@@ -30,7 +29,7 @@ impl Traffic {
             .await;
             let Window { sent, end } = window;
             offset += sent;
-            self.moved.fetch_add(sent, Ordering::Relaxed);
+            self.has_moved(sent);
             match end {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -116,11 +115,13 @@ impl Traffic {
 
     async fn send_all(&self, mut bytes: &[u8]) -> Result<(), Broken> {
         while !bytes.is_empty() {
-            match self.socket.get_ref().write(bytes) {
+            let most = self.may_move(bytes.len() as u64).await?;
+            let allowed = &bytes[..bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
+            match self.socket.get_ref().write(allowed) {
                 Ok(0) => return Err(Broken::Connection(io::ErrorKind::WriteZero.into())),
                 Ok(count) => {
                     bytes = &bytes[count..];
-                    self.moved.fetch_add(count as u64, Ordering::Relaxed);
+                    self.has_moved(count as u64);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -134,19 +135,22 @@ impl Traffic {
     async fn seal_all(&self, bytes: Vec<u8>) -> Result<(), Broken> {
         let (mut bytes, mut at) = (bytes, 0);
         loop {
+            let most = self.may_move((bytes.len() - at) as u64).await?;
+            let until = bytes.len().min(at.saturating_add(usize::try_from(most).unwrap_or(usize::MAX)));
             let (wire, sent, end);
             wire = self.wire();
             (bytes, sent, end) = rt::unblock(move || {
-                let rest = bytes.get(at..).unwrap_or_default();
+                let rest = bytes.get(at..until).unwrap_or_default();
                 let (sent, end) =
                     wire.sealed().map_or((rest.len(), Ok(())), |mut sealed| sealed.send(&wire.socket, rest));
                 (bytes, sent, end)
             })
             .await;
             at += sent;
-            self.moved.fetch_add(sent as u64, Ordering::Relaxed);
+            self.has_moved(sent as u64);
             match end {
-                Ok(()) => return Ok(()),
+                Ok(()) if at == bytes.len() => return Ok(()),
+                Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 Err(e) => return Err(Broken::Connection(e)),
             }

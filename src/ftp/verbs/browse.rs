@@ -1,9 +1,11 @@
 //! Looking around: CWD, CDUP, PWD, LIST, NLST, MLSD, MLST, SIZE, MDTM, STAT. Nothing here changes anything.
 
+use std::num::NonZeroU64;
 use std::time::SystemTime;
 
 use super::super::answer::{Answer, Outcome, Refusal};
 use super::super::data::Plan;
+use super::super::pace::Caps;
 use super::super::session::{Mode, Representation, Session, Who};
 use super::super::tls::Protection;
 use super::super::wire::flags;
@@ -13,6 +15,7 @@ use super::super::wire::reply::{Reply, quote};
 use super::super::wire::time::format_time;
 use super::lines::{Shape, facts_line, lines, seconds};
 use super::transfer::{LARGEST_COUNTED, count_text, listing};
+use crate::accounts::rate::{Rates, show_rate};
 use crate::store::{Kind, Listing, Selection, StoreError, View, VirtualPath, has_wildcards};
 
 /// A listing in a reply is held in memory until it is sent; beyond this it is cut, and says so.
@@ -232,7 +235,7 @@ fn status(session: &Session) -> Outcome {
         Protection::Clear => phrase!("data connections in plain text"),
         Protection::Private => phrase!("data connections in TLS"),
     };
-    let lines = vec![
+    let mut lines = vec![
         phrase!("gftp {}, session {}", env!("CARGO_PKG_VERSION"), origin.id),
         phrase!("Connected from {}", origin.peer),
         phrase!("{}; {}", channel, protection),
@@ -240,7 +243,23 @@ fn status(session: &Session) -> Outcome {
         phrase!("Type: {}; structure: File; mode: {}; restart at: {}", kind, mode, *restart),
         data,
     ];
+    lines.extend(caps(&session.paced.caps));
     Ok(Answer::Reply(Reply::multi(211, phrase!("Status:"), lines, phrase!("End of status."))))
+}
+
+/// How fast transfers may go, where anything caps them.
+fn caps(caps: &Caps) -> Vec<Text> {
+    let Caps { session, user, total } = caps;
+    let shown = |rate: Option<NonZeroU64>| rate.map_or_else(|| phrase!("any speed"), |rate| show_rate(rate).into());
+    let line = |rates: &Rates, said: fn(Text, Text) -> Text| {
+        (*rates != Rates::default()).then(|| said(shown(rates.download), shown(rates.upload)))
+    };
+    let lines = [
+        line(session, |down, up| phrase!("This session: downloads at {}, uploads at {}", down, up)),
+        line(user, |down, up| phrase!("All your sessions together: downloads at {}, uploads at {}", down, up)),
+        line(total, |down, up| phrase!("The whole server: downloads at {}, uploads at {}", down, up)),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 fn now() -> i64 {
