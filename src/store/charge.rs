@@ -52,6 +52,13 @@ impl Store {
         drop(self.ledgers_at(path));
     }
 
+    /// As if so much time had gone by since trees were counted.
+    #[cfg(test)]
+    pub(super) fn age_ledgers(&self, by: std::time::Duration) {
+        let ledgers = self.common.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.iter().for_each(|ledger| ledger.books().age(by));
+    }
+
     /// The ledgers that must be told what happens at `path`: those of this tree and of all around it. Homes within this
     /// tree are not looked into; their ledgers are told to doubt.
     fn ledgers_at(&self, path: &VirtualPath) -> Vec<Arc<Ledger>> {
@@ -163,26 +170,21 @@ impl Charge {
 
     /// The upload is kept aside with so many bytes, and replaces nothing for now; false if there is no room for that.
     pub(super) fn keep(&mut self, bytes: u64) -> bool {
-        self.set(bytes, None).is_ok()
+        self.set(bytes, None, self.quota).is_ok()
     }
 
     /// It goes on behind so many bytes, to replace what stands.
     pub(super) fn go_on(&mut self, bytes: u64, standing: Option<&Stat>) {
-        // Less than it held, so that it fits.
-        let _ = self.set(bytes, standing);
+        // It was there and counted already.
+        let _ = self.set(bytes, standing, Quota::default());
     }
 
-    fn set(&mut self, bytes: u64, standing: Option<&Stat>) -> Result<(), StoreError> {
+    fn set(&mut self, bytes: u64, standing: Option<&Stat>, quota: Quota) -> Result<(), StoreError> {
         if let Some(own) = self.own() {
-            own.within(|books| {
-                books.credit(self.id, standing);
-                books.hold(self.id, bytes, self.quota)
-            })?;
+            own.within(|books| books.set(self.id, bytes, standing, quota))?;
         }
         for ledger in self.others() {
-            let mut books = ledger.books();
-            books.credit(self.id, standing);
-            let _ = books.hold(self.id, bytes, Quota::default());
+            let _ = ledger.books().set(self.id, bytes, standing, Quota::default());
         }
         self.held = bytes;
         Ok(())
@@ -197,8 +199,7 @@ impl Charge {
         let mut books: Vec<_> = ledgers.iter().map(|ledger| ledger.books()).collect();
         let went = upload.standing()?;
         if let (Some(_), Some(own)) = (self.own(), books.last()) {
-            // What it was to replace may have gone, so that it is one more.
-            own.check(self.quota, 0, u64::from(went.is_none()).saturating_sub(own.names_held(self.id)))?;
+            own.check_publishing(self.id, (upload.offset(), went.as_ref()), self.quota)?;
         }
         upload.take_name()?;
         let went = went.and_then(|stat| Change::went(&stat).went);

@@ -214,6 +214,11 @@ impl Books {
         self.counted = Some((Instant::now(), began.elapsed()));
     }
 
+    #[cfg(test)]
+    pub(super) fn age(&mut self, by: Duration) {
+        self.counted = self.counted.and_then(|(at, took)| Some((at.checked_sub(by)?, took)));
+    }
+
     fn all_bytes(&self) -> u64 {
         self.bytes.saturating_add(self.held_bytes)
     }
@@ -281,9 +286,36 @@ impl Books {
         Ok(())
     }
 
-    /// Names that an upload will bring, as far as it was asked.
-    pub(super) fn names_held(&self, id: u64) -> u64 {
-        self.held.get(&id).map_or(0, |held| held.files)
+    /// Whether an upload may become what lies there, in place of what went: what it was to replace may have been moved
+    /// or replaced meanwhile, so that it frees less than was counted on.
+    pub(super) fn check_publishing(
+        &self,
+        id: u64,
+        (bytes, went): (u64, Option<&Stat>),
+        quota: Quota,
+    ) -> Result<(), StoreError> {
+        let (net, names) = self.held.get(&id).map_or((0, 0), |held| (held.net(), held.files));
+        let freed = went.map_or(0, bytes_of);
+        let gone = went.map(sys::identity);
+        let counting = |(other, held): (&u64, &Held)| {
+            let credit = held.credit.filter(|(of, _)| *other != id && Some(*of) == gone);
+            credit.map_or(0, |(_, credit)| credit.min(held.bytes))
+        };
+        let lost: u64 = self.held.iter().map(counting).sum();
+        let more = bytes.saturating_add(lost).saturating_sub(net.saturating_add(freed));
+        self.check(quota, more, u64::from(went.is_none()).saturating_sub(names))
+    }
+
+    /// An upload has so many bytes from now on and is to replace what stands, if there is room for that.
+    pub(super) fn set(&mut self, id: u64, bytes: u64, standing: Option<&Stat>, quota: Quota) -> Result<(), StoreError> {
+        let old = self.held.get(&id).map_or(Held::default(), |held| Held { ..*held });
+        self.alter(id, |held| held.bytes = 0);
+        self.credit(id, standing);
+        let held = self.hold(id, bytes, quota);
+        if held.is_err() {
+            self.alter(id, |held| *held = old);
+        }
+        held
     }
 
     /// An upload is over.
