@@ -42,7 +42,6 @@ pub use hash::Hash;
 use hashing::{Compared, Hashing};
 use known::Known;
 use rate::Rates;
-pub use rules::{read_mode, read_size, show_mode};
 pub use stays::{Ended, Stay};
 use stays::{Seats, Standing};
 use users::User;

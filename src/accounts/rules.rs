@@ -69,7 +69,7 @@ pub(super) struct TypedQuota {
 }
 
 /// Bytes that `text` stands for, as "10 GiB" or "500 MB": an error says what was expected.
-pub fn read_size(text: &str) -> Result<u64, String> {
+pub(super) fn read_size(text: &str) -> Result<u64, String> {
     const EXPECTED: &str = "expected a number of bytes, as \"10 GiB\" or \"500 MB\"";
     let text = text.trim();
     let unit = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), *factor)));
@@ -80,7 +80,7 @@ pub fn read_size(text: &str) -> Result<u64, String> {
 }
 
 /// The permission bits that `text` stands for, as "rw-r-----": an error says what was expected.
-pub fn read_mode(text: &str) -> Result<u32, String> {
+pub(super) fn read_mode(text: &str) -> Result<u32, String> {
     let mut mode = 0;
     for (letter, wanted) in text.bytes().zip(MODE) {
         mode = match letter {
@@ -94,14 +94,6 @@ pub fn read_mode(text: &str) -> Result<u32, String> {
 
 fn no_mode(text: &str) -> String {
     format!("\"{text}\" is no mode; expected nine letters as ls -l shows them, as \"rw-r-----\"")
-}
-
-/// The same the other way round.
-pub fn show_mode(mode: u32) -> String {
-    let bit = |(at, letter): (usize, &u8)| {
-        if mode & (1 << (MODE.len() - 1 - at)) != 0 { char::from(*letter) } else { '-' }
-    };
-    MODE.iter().enumerate().map(bit).collect()
 }
 
 /// A number of bytes may stand there as a number, too.
@@ -182,7 +174,6 @@ mod tests {
     fn modes_are_read_as_ls_shows_them() {
         for (text, mode) in [("rw-r-----", 0o640), ("rwxr-x--x", 0o751), ("---------", 0), ("rwxrwxrwx", 0o777)] {
             assert_eq!(read_mode(text), Ok(mode));
-            assert_eq!(show_mode(mode), text);
         }
         for text in ["", "640", "rw-r----", "rw-r------", "rwsr-x---", "wr-------", "rw-r----t", "rw-r---ü"] {
             assert!(read_mode(text).unwrap_err().contains("is no mode"), "{text}");
