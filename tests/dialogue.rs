@@ -55,7 +55,7 @@ fn play(path: &Path, family: Family) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut options: Vec<&str> = script.options.iter().map(String::as_str).collect();
         let place = Place::new();
-        let users = place.users(&script.users);
+        let users = place.users_with(&script.users, &script.rules);
         if !script.users.is_empty() {
             options.extend(["--users", users.to_str().expect("the path is text")]);
         }

@@ -166,11 +166,12 @@ struct Outcome {
     said: String,
 }
 
-fn perform(server: &Server, account: &str, lines: &[&str], data: Data) -> Outcome {
+fn perform(server: &Server, account: &str, directory: &str, lines: &[&str], data: Data) -> Outcome {
     let mut control = Control::greeted(server.address()).unwrap();
     control.tell(&format!("USER {account}"), 331).unwrap();
     control.tell(&format!("PASS {PASSWORD}"), 230).unwrap();
     control.tell("TYPE I", 200).unwrap();
+    control.tell(&format!("CWD {directory}"), 250).unwrap();
     let mut connection = (data != Data::Nothing).then(|| control.passive().unwrap());
     let (mut said, mut code) = (Vec::new(), 0);
     for line in lines {
@@ -195,16 +196,38 @@ fn perform(server: &Server, account: &str, lines: &[&str], data: Data) -> Outcom
     Outcome { lacks_right: said.contains("lacks the right"), succeeded: code < 400, said }
 }
 
-#[test]
-fn every_verb_against_every_right() {
-    let (place, accounts) = (Place::new(), accounts());
-    let lines: Vec<_> = accounts
-        .iter()
-        .map(|(name, words)| (name.clone(), format!("/{name}"), words.iter().map(ToString::to_string).collect()))
-        .collect();
-    let users = place.users(&lines);
-    let server = Server::told_on(place, &["--users", users.to_str().expect("the path is text")]);
-    let mut deeds: Vec<(String, Vec<String>, Data, String)> = Vec::new();
+/// What is wrong with how a deed ends for an account that has these rights in that directory.
+fn fault(
+    server: &Server,
+    account: &str,
+    (directory, on_disk): (&str, &Path),
+    rights: &BTreeSet<&str>,
+    (what, lines, data, needs): (&str, &[String], Data, &str),
+) -> Option<String> {
+    furnish(on_disk);
+    let before = seen(on_disk);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let outcome = perform(server, account, directory, &lines, data);
+    let (may, changed) = (suffices(rights, needs), seen(on_disk) != before);
+    let fault = match (may, needs.is_empty()) {
+        (_, true) if outcome.lacks_right => "wants a right that the table does not tell of",
+        (_, true) if changed => "changes the disk, and the table tells of no right",
+        (true, false) if outcome.lacks_right => "wants another right than the table tells of",
+        (true, false) if !outcome.succeeded && !NEVER_DONE.contains(&what) => "is refused, though the right is there",
+        (false, _) if outcome.succeeded => "succeeds without the right",
+        (false, _) if !outcome.lacks_right => "is refused, but not for want of the right",
+        (false, _) if changed => "is refused and changes the disk all the same",
+        _ => return None,
+    };
+    Some(format!("{account} in {directory}: {what} (needs {needs:?}) {fault}: {}", outcome.said))
+}
+
+/// What is tried: its name, its lines, what flows, and what it needs.
+type Tried = (String, Vec<String>, Data, String);
+
+/// All that is tried.
+fn deeds() -> Vec<Tried> {
+    let mut deeds: Vec<Tried> = Vec::new();
     for (verb, needs) in table() {
         match deed(&verb) {
             Some(deed) => {
@@ -224,28 +247,61 @@ fn every_verb_against_every_right() {
         (lines.join(", "), lines, *data, needs.to_string())
     });
     deeds.extend(more);
+    deeds
+}
+
+#[test]
+fn every_verb_against_every_right() {
+    let (place, accounts) = (Place::new(), accounts());
+    let lines: Vec<_> = accounts
+        .iter()
+        .map(|(name, words)| (name.clone(), format!("/{name}"), words.iter().map(ToString::to_string).collect()))
+        .collect();
+    let users = place.users(&lines);
+    let server = Server::told_on(place, &["--users", users.to_str().expect("the path is text")]);
+    let deeds = deeds();
     let mut faults = Vec::new();
     for (account, words) in &accounts {
         let (rights, home) = (effective(words), server.root().join(account));
         for (what, lines, data, needs) in &deeds {
-            furnish(&home);
-            let before = seen(&home);
-            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            let outcome = perform(&server, account, &lines, *data);
-            let (may, changed) = (suffices(&rights, needs), seen(&home) != before);
-            let fault = match (may, needs.is_empty()) {
-                (_, true) if outcome.lacks_right => "wants a right that the table does not tell of",
-                (_, true) if changed => "changes the disk, and the table tells of no right",
-                (true, false) if outcome.lacks_right => "wants another right than the table tells of",
-                (true, false) if !outcome.succeeded && !NEVER_DONE.contains(&what.as_str()) => {
-                    "is refused, though the right is there"
+            faults.extend(fault(&server, account, ("/", &home), &rights, (what, lines, *data, needs)));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// The same where a right is missing in one directory only: there the verb is refused, by whatever way the directory is
+/// reached, and beside it all is done.
+#[test]
+fn every_verb_against_a_right_that_is_missing_in_one_directory() {
+    /// It changes the session, and lies in no directory.
+    const NOWHERE: [&str; 1] = ["SITE UMASK"];
+    let (place, accounts) = (Place::new(), accounts());
+    let lacking: Vec<_> = accounts.iter().filter(|(name, _)| name.starts_with("without-")).collect();
+    let lines: Vec<_> =
+        lacking.iter().map(|(name, _)| (name.to_string(), format!("/{name}"), vec!["full".to_string()])).collect();
+    let rule = |words: &[&str]| format!("directories = [{{ path = \"/ruled\", rights = {words:?} }}]");
+    let rules: Vec<_> = lacking.iter().map(|(name, words)| (name.to_string(), rule(words))).collect();
+    let users = place.users_with(&lines, &rules);
+    let server = Server::told_on(place, &["--users", users.to_str().expect("the path is text")]);
+    let (deeds, full) = (deeds(), effective(&WORDS));
+    let mut faults = Vec::new();
+    for (account, words) in lacking {
+        let (rights, home) = (effective(words), server.root().join(account));
+        for directory in ["ruled", "free"] {
+            fs::create_dir_all(home.join(directory)).expect("folders can be made");
+        }
+        std::os::unix::fs::symlink("ruled", home.join("way")).expect("a link can be made");
+        for (what, lines, data, needs) in deeds.iter().filter(|deed| !NOWHERE.contains(&deed.0.as_str())) {
+            for (directory, really, rights) in
+                [("/ruled", "ruled", &rights), ("/way", "ruled", &rights), ("/free", "free", &full)]
+            {
+                let deed = (what.as_str(), lines.as_slice(), *data, needs.as_str());
+                // What needs the right nowhere is tried once.
+                if directory == "/ruled" || !needs.is_empty() {
+                    faults.extend(fault(&server, account, (directory, &home.join(really)), rights, deed));
                 }
-                (false, _) if outcome.succeeded => "succeeds without the right",
-                (false, _) if !outcome.lacks_right => "is refused, but not for want of the right",
-                (false, _) if changed => "is refused and changes the disk all the same",
-                _ => continue,
-            };
-            faults.push(format!("{account}: {what} (needs {needs:?}) {fault}: {}", outcome.said));
+            }
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));

@@ -98,6 +98,21 @@ impl Place {
             };
             text += &format!("[[user]]\nname = {name:?}\nhash = \"{hash}\"\nhome = {home:?}\nrights = {rights}\n\n");
         }
+        self.users_file(&text)
+    }
+
+    /// The same with more keys for some of them, as lines of TOML by the account's name.
+    pub fn users_with(&self, users: &[(String, String, Vec<String>)], more: &[(String, String)]) -> PathBuf {
+        let mut text = fs::read_to_string(self.users(users)).expect("the users file");
+        for (name, line) in more {
+            let head = format!("name = {name:?}\n");
+            assert!(text.contains(&head), "there is no account {name}");
+            text = text.replacen(&head, &format!("{head}{line}\n"), 1);
+        }
+        self.users_file(&text)
+    }
+
+    fn users_file(&self, text: &str) -> PathBuf {
         let file = self.base.path().join("users.toml");
         fs::write(&file, text).expect("the users file");
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");

@@ -18,6 +18,7 @@ mod known;
 pub mod pam;
 pub mod program;
 pub mod rate;
+mod rules;
 pub mod settings;
 mod stays;
 pub mod terms;
@@ -323,9 +324,10 @@ fn describe(anonymous: Anonymous, users: &[User]) -> String {
         [first, rest @ ..] => {
             let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
             let same = rest.iter().all(|user| user.rules == first.rules);
+            let plain = same && first.rules.special().is_none_or(|special| special.directories.is_empty());
             Some(match first.rules.rights() {
-                Rights::FULL if same => format!("{} (reading and writing)", names.join(", ")),
-                Rights::READ_ONLY if same => format!("{} (reading only)", names.join(", ")),
+                Rights::FULL if plain => format!("{} (reading and writing)", names.join(", ")),
+                Rights::READ_ONLY if plain => format!("{} (reading only)", names.join(", ")),
                 _ => names.join(", "),
             })
         }

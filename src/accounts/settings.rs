@@ -1,12 +1,13 @@
 //! Keys of an account as `gftp user` writes them: what was typed, checked, and what it looks like in the file. Pure; it refuses
 //! to know where the file is.
 
-use toml_edit::{Array, Value};
+use toml_edit::{Array, InlineTable, Value};
 
 use super::rate::parse_rate;
+use super::rules::{read_mode, read_size};
 use super::terms::{Expiry, parse_network, parse_sessions};
 use super::users::{read_home, read_rights};
-use crate::store::Rights;
+use crate::store::{NamePattern, Rights};
 
 /// What is typed to take a key out of the file.
 pub const UNSET: &str = "unset";
@@ -57,6 +58,48 @@ impl Setting {
         Setting::of("upload", text, |text| parse_rate(text).map(|_| text.into()))
     }
 
+    /// How much may lie in the home: a size, a number of files and folders, or both with a comma between them.
+    pub fn quota(text: &str) -> Result<Setting, String> {
+        Setting::of("quota", text, |text| {
+            let (bytes, files) = text.split_once(',').unwrap_or((text, ""));
+            let (bytes, files) = (bytes.trim(), files.trim());
+            let mut quota = InlineTable::new();
+            if !bytes.is_empty() {
+                read_size(bytes)?;
+                quota.insert("bytes", bytes.into());
+            }
+            if !files.is_empty() {
+                let wrong = |_| format!("{files:?} is no number of files; expected a quota as \"10 GiB,10000\"");
+                let count = files.parse::<u32>().map_err(wrong)?;
+                quota.insert("files", i64::from(count).into());
+            }
+            match quota.is_empty() {
+                true => Err("an empty quota; expected one as \"10 GiB\" or \"10 GiB,10000\"".to_string()),
+                false => Ok(quota.into()),
+            }
+        })
+    }
+
+    /// Patterns of names that nothing can be done with, with commas between them.
+    pub fn deny(text: &str) -> Result<Setting, String> {
+        Setting::of("deny", text, patterns)
+    }
+
+    /// Patterns of names that are treated as if nothing bore them.
+    pub fn hide(text: &str) -> Result<Setting, String> {
+        Setting::of("hide", text, patterns)
+    }
+
+    /// The mode of new files.
+    pub fn files(text: &str) -> Result<Setting, String> {
+        Setting::of("files", text, |text| read_mode(text).map(|_| text.into()))
+    }
+
+    /// The mode of new folders.
+    pub fn folders(text: &str) -> Result<Setting, String> {
+        Setting::of("folders", text, |text| read_mode(text).map(|_| text.into()))
+    }
+
     /// A path below the root.
     pub fn home(text: &str) -> Result<Setting, String> {
         Setting::of("home", text, |text| Ok(String::from_utf8_lossy(&read_home(text)?.absolute()).into_owned().into()))
@@ -71,6 +114,15 @@ impl Setting {
         let value = if text == UNSET { None } else { Some(Box::new(read(text)?)) };
         Ok(Setting { key, value })
     }
+}
+
+fn patterns(text: &str) -> Result<Value, String> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let words: Vec<_> = words.map(|word| NamePattern::of(word).map(|_| word)).collect::<Result<_, _>>()?;
+    if words.is_empty() {
+        return Err("no pattern; expected some as \"*.exe,.ht*\"".to_string());
+    }
+    Ok(Value::Array(words.into_iter().collect::<Array>()))
 }
 
 /// Rights as a file has them.

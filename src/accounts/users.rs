@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::Password;
 use super::hash::{Cost, Hash};
 use super::rate::{Rates, TypedRate};
+use super::rules::{TypedDirectory, TypedMode, TypedName, TypedQuota, TypedRules};
 use super::terms::{Terms, TypedExpiry, TypedNetworks, TypedSessions};
 use crate::store::{Rights, Rules, VirtualPath, is_temporary};
 
@@ -93,12 +94,25 @@ struct Entry<N> {
     expires: Option<TypedExpiry>,
     download: Option<TypedRate>,
     upload: Option<TypedRate>,
+    #[serde(default)]
+    directories: Vec<TypedDirectory>,
+    #[serde(default)]
+    quota: TypedQuota,
+    #[serde(default)]
+    deny: Vec<TypedName>,
+    #[serde(default)]
+    hide: Vec<TypedName>,
+    files: Option<TypedMode>,
+    folders: Option<TypedMode>,
 }
 
 impl<N> Entry<N> {
     /// What it says, of an account of that name.
     fn user(self, name: String, line: usize, column: usize) -> User {
-        let Entry { name: _, hash, home, rights, networks, sessions, expires, download, upload } = self;
+        let Entry { networks, sessions, expires, download, upload, .. } = self;
+        let Entry { directories, quota, deny, hide, files, folders, .. } = self;
+        let special = TypedRules { directories, quota, deny, hide, files, folders }.special();
+        let rules = Rules::new(self.rights.0, special);
         let rate = Rates { download: download.map(|rate| rate.0), upload: upload.map(|rate| rate.0) };
         let terms = Terms {
             networks: networks.map_or(Vec::new(), |networks| networks.0),
@@ -106,7 +120,7 @@ impl<N> Entry<N> {
             expires: expires.map(|expires| expires.0),
             rate,
         };
-        User { name, hash: hash.0, home: home.0, rules: rights.0.into(), terms, line, column }
+        User { name, hash: self.hash.0, home: self.home.0, rules, terms, line, column }
     }
 }
 
@@ -279,7 +293,7 @@ impl<'de> Deserialize<'de> for Home {
     }
 }
 
-struct TypedRights(Rights);
+pub(super) struct TypedRights(pub(super) Rights);
 
 impl<'de> Deserialize<'de> for TypedRights {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

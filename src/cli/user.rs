@@ -75,12 +75,36 @@ struct TypedTerms {
     /// How fast it may upload [default: as fast as it goes]
     #[arg(long, value_name = "RATE", value_parser = Setting::upload)]
     upload: Option<Setting>,
+    #[command(flatten)]
+    limits: TypedLimits,
+}
+
+/// How much may lie in the home, and how things in it may be called and are made.
+#[derive(Args)]
+struct TypedLimits {
+    /// How much may lie in its home: a size, and how many files and folders, as "10 GiB,10000" [default: what fits]
+    #[arg(long, value_name = "SIZE[,FILES]", value_parser = Setting::quota)]
+    quota: Option<Setting>,
+    /// Names that nothing can be done with, with commas between them, as "*.exe,.ht*" [default: none]
+    #[arg(long, value_name = "PATTERNS", value_parser = Setting::deny)]
+    deny: Option<Setting>,
+    /// Names that are treated as if nothing bore them, as ".*" [default: none]
+    #[arg(long, value_name = "PATTERNS", value_parser = Setting::hide)]
+    hide: Option<Setting>,
+    /// Permissions of new files, as rw-r----- [default: rw-r--r--]
+    #[arg(long, value_name = "MODE", value_parser = Setting::files, allow_hyphen_values = true)]
+    files: Option<Setting>,
+    /// Permissions of new folders, as rwxr-x--- [default: rwxr-xr-x]
+    #[arg(long, value_name = "MODE", value_parser = Setting::folders, allow_hyphen_values = true)]
+    folders: Option<Setting>,
 }
 
 impl TypedTerms {
     fn settings(self) -> Vec<Setting> {
-        let TypedTerms { networks, sessions, expires, download, upload } = self;
-        [networks, sessions, expires, download, upload].into_iter().flatten().collect()
+        let TypedTerms { networks, sessions, expires, download, upload, limits } = self;
+        let TypedLimits { quota, deny, hide, files, folders } = limits;
+        let all = [networks, sessions, expires, download, upload, quota, deny, hide, files, folders];
+        all.into_iter().flatten().collect()
     }
 }
 

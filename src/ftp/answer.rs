@@ -114,7 +114,7 @@ pub fn code_of(error: &StoreError) -> u16 {
         StoreError::Busy | StoreError::ChangedMeanwhile | StoreError::Interrupted { .. } => 450,
         StoreError::OutOfDescriptors | StoreError::Io(_) => 451,
         StoreError::Full => 452,
-        StoreError::QuotaExceeded | StoreError::TooBig => 552,
+        StoreError::QuotaExceeded | StoreError::OverQuota { .. } | StoreError::TooBig => 552,
         StoreError::NameTooLong | StoreError::BadName(_) => 553,
         StoreError::Unsupported(_) => 504,
         StoreError::BeyondEnd { .. } => 554,

@@ -1,79 +1,83 @@
 //! How an upload begins: on nothing, on a kept partial, or on a copy of the file that stands.
 //! It refuses to know how one ends.
 
-use super::Store;
 use super::error::StoreError;
 use super::kept::{Kept, Key};
 use super::path::VirtualPath;
 use super::resolve::Place;
+use super::rights::Rights;
 use super::sys::{self, FileType};
 use super::temporary::{Temporary, is_temporary};
 use super::unique::UniqueName;
 use super::upload::{Base, How, Stamp, Upload};
+use super::view::{View, need};
 use std::fs::File;
-use std::sync::Arc;
 
-/// Begins an upload. Rights were checked, and that no component of the path is reserved.
-pub(super) fn begin(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
+/// Begins an upload where `right` allows it. No component of the path is reserved.
+pub(super) fn begin(
+    view: &View,
+    path: &VirtualPath,
+    how: How,
+    right: fn(Rights) -> Result<(), StoreError>,
+) -> Result<Upload, StoreError> {
     if how == How::Unique {
-        return unique(store, owner, path);
+        return unique(view, path, right);
     }
-    let place = store.resolver.place_followed(path.relative())?.ok_or(StoreError::IsDirectory)?;
+    let place = view.place_followed(path, right)?.ok_or(StoreError::IsDirectory)?;
     check_target(&place)?;
-    let key = (owner, path.clone());
+    let key = view.key(path);
     match how {
-        How::ResumeAt(offset) if offset > 0 => resume(store, key, place, offset),
-        How::Append => append(store, key, place, false),
-        How::AppendKept => append(store, key, place, true),
-        _ => fresh(store, key, place),
+        How::ResumeAt(offset) if offset > 0 => resume(view, key, place, offset),
+        How::Append => append(view, key, place, false),
+        How::AppendKept => append(view, key, place, true),
+        _ => fresh(view, key, place),
     }
 }
 
 /// Begins an upload that may touch nothing that stands: under a free name, or going on with what this owner's broken
-/// upload left. Rights were checked, and that no component of the path is reserved.
-pub(super) fn begin_new(
-    store: Arc<Store>,
-    owner: Arc<str>,
-    path: &VirtualPath,
-    how: How,
-) -> Result<Upload, StoreError> {
+/// upload left. No component of the path is reserved.
+pub(super) fn begin_new(view: &View, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
     match how {
-        How::Unique => unique(store, owner, path),
-        How::ResumeAt(offset) if offset > 0 => go_on_aside(store, owner, path, Some(offset)),
-        How::Append | How::AppendKept => go_on_aside(store, owner, path, None),
+        How::Unique => unique(view, path, to_create),
+        How::ResumeAt(offset) if offset > 0 => go_on_aside(view, path, Some(offset)),
+        How::Append | How::AppendKept => go_on_aside(view, path, None),
         How::Replace | How::ResumeAt(_) => {
-            if store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY).is_ok() {
+            if view.open(path, sys::PLACE_DIRECTORY, to_create).is_ok() {
                 return Err(StoreError::IsDirectory);
             }
-            let upload = unique(store, owner, path)?;
+            let upload = unique(view, path, to_create)?;
             Ok(Upload { asked: Some(path.clone()), ..upload })
         }
     }
 }
 
+/// A refusal names the right that contains this one, and that a client asks for.
+fn to_create(rights: Rights) -> Result<(), StoreError> {
+    need(rights.create, "write")
+}
+
 /// Goes on with the owner's kept partial, from `offset` or its end, to publish it under a name that is free then.
-fn go_on_aside(
-    store: Arc<Store>,
-    owner: Arc<str>,
-    path: &VirtualPath,
-    offset: Option<u64>,
-) -> Result<Upload, StoreError> {
-    let forbidden = StoreError::Forbidden(if offset.is_some() { "write" } else { "append" });
-    let key = (owner, path.clone());
+fn go_on_aside(view: &View, path: &VirtualPath, offset: Option<u64>) -> Result<Upload, StoreError> {
+    let right = if offset.is_some() { "write" } else { "append" };
+    let place = view.place(path, |rights| need(rights.create, right));
+    let key = view.key(path);
     // One that holds bytes of a file that stands would be a way to read them.
-    let Some(size) = store.common.kept.look(&key, |kept| (kept.copied == 0).then(|| kept.size())) else {
-        return Err(forbidden);
+    let Some(size) = view.store.common.kept.look(&key, |kept| (kept.copied == 0).then(|| kept.size())) else {
+        return Err(StoreError::Forbidden(right));
     };
     let offset = offset.unwrap_or(size);
     if offset > size {
         return Err(StoreError::BeyondEnd { size });
     }
-    let place = store.resolver.place(path.relative())?.ok_or(StoreError::IsDirectory)?;
-    let name = UniqueName::choose(store.clone(), &place.directory, Some(place.name.clone()))?;
-    let Some(kept) = take_kept(&store, &key, &place)? else { return Err(forbidden) };
+    let mut place = place?.ok_or(StoreError::IsDirectory)?;
+    let name = UniqueName::choose(view.store.clone(), &place.directory, Some(place.name.clone()))?;
+    let Some(kept) = take_kept(view, &key, &place)? else { return Err(StoreError::Forbidden(right)) };
     let target = name.name().to_vec();
-    let taken = (key.0, path.parent().unwrap_or_else(VirtualPath::root).child(&target));
-    let upload = go_on(store, taken, target, kept, offset)?;
+    let taken = path.parent().unwrap_or_else(VirtualPath::root).child(&target);
+    (place.name, place.stat) = (target, None);
+    place.real = place.real.and_then(|real| real.parent()).map(|real| real.child(&place.name));
+    view.judge(place.real.as_ref(), to_create)?;
+    let upload = go_on(view, taken, &place, kept, offset)?;
     Ok(Upload { base: Base::Free, unique: Some(name), asked: Some(path.clone()), ..upload })
 }
 
@@ -90,16 +94,17 @@ fn check_target(place: &Place) -> Result<(), StoreError> {
     }
 }
 
-fn fresh(store: Arc<Store>, key: Key, place: Place) -> Result<Upload, StoreError> {
+fn fresh(view: &View, key: Key, place: Place) -> Result<Upload, StoreError> {
+    let charge = view.charge(&key.1, place.stat.as_ref())?;
     let temporary = Temporary::create(place.directory)?;
-    Ok(Upload::new(store, key, place.name, temporary))
+    Ok(Upload::new(view, key.1, place.name, temporary, charge).at(place.real))
 }
 
-fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Upload, StoreError> {
-    match current(&store, &key, &place) {
+fn resume(view: &View, key: Key, place: Place, offset: u64) -> Result<Upload, StoreError> {
+    match current(view, &key, &place) {
         Some(Partial { size, .. }) if size >= offset => {
-            if let Some(kept) = take_kept(&store, &key, &place)? {
-                return go_on(store, key, place.name, kept, offset);
+            if let Some(kept) = take_kept(view, &key, &place)? {
+                return go_on(view, key.1, &place, kept, offset);
             }
         }
         // The client learnt its offset from the file that stands, and the two would be mixed.
@@ -111,14 +116,14 @@ fn resume(store: Arc<Store>, key: Key, place: Place, offset: u64) -> Result<Uplo
     if standing < offset {
         return Err(StoreError::BeyondEnd { size: standing });
     }
-    copy(store, key, place, Some(offset))
+    copy(view, key, place, Some(offset))
 }
 
-fn append(store: Arc<Store>, key: Key, place: Place, resuming: bool) -> Result<Upload, StoreError> {
-    match current(&store, &key, &place) {
+fn append(view: &View, key: Key, place: Place, resuming: bool) -> Result<Upload, StoreError> {
+    match current(view, &key, &place) {
         Some(Partial { size, .. }) if resuming || place.stat.is_none() => {
-            if let Some(kept) = take_kept(&store, &key, &place)? {
-                return go_on(store, key, place.name, kept, size);
+            if let Some(kept) = take_kept(view, &key, &place)? {
+                return go_on(view, key.1, &place, kept, size);
             }
         }
         // To resume that upload, or to add to the file that stands? Guessing wrong would mix the two.
@@ -127,10 +132,10 @@ fn append(store: Arc<Store>, key: Key, place: Place, resuming: bool) -> Result<U
         _ => {}
     }
     if place.stat.is_none() {
-        let upload = fresh(store, key, place)?;
+        let upload = fresh(view, key, place)?;
         return Ok(Upload { base: Base::Free, ..upload });
     }
-    copy(store, key, place, None)
+    copy(view, key, place, None)
 }
 
 /// What is kept of an interrupted upload.
@@ -141,8 +146,8 @@ struct Partial {
 }
 
 /// The owner's kept partial, unless the file that stands is the newer: then nobody means the partial any more.
-fn current(store: &Store, key: &Key, place: &Place) -> Option<Partial> {
-    store.common.kept.look(key, |kept| {
+fn current(view: &View, key: &Key, place: &Place) -> Option<Partial> {
+    view.store.common.kept.look(key, |kept| {
         let stat = sys::stat_fd(&kept.temporary.file).ok()?;
         let newer = place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing));
         newer.then(|| Partial { size: sys::size(&stat), replaces: kept.copied == 0 })
@@ -150,45 +155,57 @@ fn current(store: &Store, key: &Key, place: &Place) -> Option<Partial> {
 }
 
 /// The owner's kept partial, unless the path now lies in another directory than it did.
-fn take_kept(store: &Store, key: &Key, place: &Place) -> Result<Option<Kept>, StoreError> {
-    let Some(kept) = store.common.kept.take(key) else { return Ok(None) };
+fn take_kept(view: &View, key: &Key, place: &Place) -> Result<Option<Kept>, StoreError> {
+    let Some(kept) = view.store.common.kept.take(key) else { return Ok(None) };
     let (now, then) = (sys::stat_fd(&place.directory)?, sys::stat_fd(&kept.temporary.directory)?);
     Ok((sys::identity(&now) == sys::identity(&then)).then_some(kept))
 }
 
 /// Takes a kept partial over, cut to `offset`.
-fn go_on(store: Arc<Store>, key: Key, target: Vec<u8>, kept: Kept, offset: u64) -> Result<Upload, StoreError> {
-    let Kept { temporary, base, copied, .. } = kept;
+fn go_on(view: &View, path: VirtualPath, place: &Place, kept: Kept, offset: u64) -> Result<Upload, StoreError> {
+    let Kept { temporary, base, copied, mut charge, .. } = kept;
     sys::truncate(&temporary.file, offset)?;
+    charge.go_on(offset, place.stat.as_ref());
     let copied = copied.min(offset);
-    Ok(Upload { base, offset, copied, ..Upload::new(store, key, target, temporary) })
+    let upload = Upload::new(view, path, place.name.clone(), temporary, charge).at(place.real.clone());
+    Ok(Upload { base, offset, copied, ..upload })
 }
 
 /// Begins with the first bytes of the file that stands; all of them if `length` does not say.
-fn copy(store: Arc<Store>, key: Key, place: Place, length: Option<u64>) -> Result<Upload, StoreError> {
+fn copy(view: &View, key: Key, place: Place, length: Option<u64>) -> Result<Upload, StoreError> {
     let source = File::from(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?);
     let stat = sys::stat_fd(&source)?;
     if sys::kind(&stat) != FileType::RegularFile {
         return Err(StoreError::NotRegular);
     }
     let length = length.unwrap_or(sys::size(&stat));
+    let mut charge = view.charge(&key.1, Some(&stat))?;
+    charge.hold(length)?;
     let temporary = Temporary::create(place.directory)?;
     if sys::copy_prefix(&source, &temporary.file, length)? != length {
         return Err(StoreError::ChangedMeanwhile);
     }
     let base = Base::File(Stamp::of(&stat));
-    Ok(Upload { base, offset: length, copied: length, ..Upload::new(store, key, place.name, temporary) })
+    let upload = Upload::new(view, key.1, place.name, temporary, charge).at(place.real);
+    Ok(Upload { base, offset: length, copied: length, ..upload })
 }
 
-fn unique(store: Arc<Store>, owner: Arc<str>, path: &VirtualPath) -> Result<Upload, StoreError> {
-    let place = store.resolver.place(path.relative())?;
-    let (parent, directory, stem) = match (store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY), place) {
-        (Ok((directory, _)), _) => (path.clone(), directory, None),
-        (Err(_), Some(place)) => (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name)),
-        (Err(miss), None) => return Err(miss.into()),
+fn unique(view: &View, path: &VirtualPath, right: fn(Rights) -> Result<(), StoreError>) -> Result<Upload, StoreError> {
+    let place = view.place(path, right)?;
+    let (parent, directory, stem, real) = match (view.open(path, sys::PLACE_DIRECTORY, right), place) {
+        (Ok(opened), _) => (path.clone(), opened.fd, None, opened.real),
+        (Err(_), Some(place)) => {
+            let real = place.real.and_then(|real| real.parent());
+            (path.parent().unwrap_or_else(VirtualPath::root), place.directory, Some(place.name), real)
+        }
+        (Err(error), None) => return Err(error),
     };
-    let name = UniqueName::choose(store.clone(), &directory, stem)?;
-    let (target, temporary) = (name.name().to_vec(), Temporary::create(directory)?);
-    let key = (owner, parent.child(&target));
-    Ok(Upload { base: Base::Free, unique: Some(name), ..Upload::new(store, key, target, temporary) })
+    let name = UniqueName::choose(view.store.clone(), &directory, stem)?;
+    let target = name.name().to_vec();
+    let real = real.map(|real| real.child(&target));
+    view.judge(real.as_ref(), right)?;
+    let key = view.key(&parent.child(&target));
+    let charge = view.charge(&key.1, None)?;
+    let upload = Upload::new(view, key.1, target, Temporary::create(directory)?, charge).at(real);
+    Ok(Upload { base: Base::Free, unique: Some(name), ..upload })
 }

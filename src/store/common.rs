@@ -1,13 +1,15 @@
 //! What all trees of one root share, since homes may lie in each other: the names of owners, what is kept of broken
-//! uploads, the names that uploads have chosen, and whose turn it is to publish. It refuses to know any path.
+//! uploads, the names that uploads have chosen, how much lies in homes, and whose turn it is to publish. It refuses to know any path.
 
 use super::Store;
 use super::entry::Owners;
 use super::kept::KeptPartials;
+use super::ledger::Ledger;
 use super::path::VirtualPath;
 use super::sys::Identity;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Weak};
 
 /// Locks that order the publishing of uploads, one for each so many directories: a slow disk holds up its own.
 const PUBLISHING_LOCKS: usize = 64;
@@ -20,6 +22,10 @@ pub(super) struct Common {
     pub(super) claims: Mutex<HashSet<(Identity, Vec<u8>)>>,
     /// The homes that somebody is in, by their path below the root.
     pub(super) homes: Mutex<HashMap<VirtualPath, Weak<Store>>>,
+    /// The ledgers of homes with a quota that somebody has needed.
+    pub(super) ledgers: Mutex<Vec<Arc<Ledger>>>,
+    /// Whether there is one.
+    pub(super) has_ledgers: AtomicBool,
     publishing: [Mutex<()>; PUBLISHING_LOCKS],
 }
 
@@ -30,6 +36,8 @@ impl Default for Common {
             kept: KeptPartials::default(),
             claims: Mutex::default(),
             homes: Mutex::default(),
+            ledgers: Mutex::default(),
+            has_ledgers: AtomicBool::new(false),
             publishing: std::array::from_fn(|_| Mutex::default()),
         }
     }

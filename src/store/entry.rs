@@ -1,6 +1,7 @@
 //! What is known about one thing in the tree, and whose name stands beside it.
 //! It refuses to know how any listing is written.
 
+use super::rights::Rights;
 use super::sys::{self, FileType, Identity, Process, Stat};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -59,6 +60,8 @@ pub struct Entry {
     pub writable: bool,
     /// The permission bits let this process search (a directory) or run it. Advice.
     pub searchable: bool,
+    /// What the account may do with it.
+    pub rights: Rights,
 }
 
 /// Makes entries, remembering the names of their owners.
@@ -69,7 +72,7 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// The entry for `stat`, without a target.
+    /// The entry for `stat`, without a target and as if everything were allowed.
     pub(super) fn entry(&self, stat: &Stat, process: &Process) -> Entry {
         let Identity { device, inode } = sys::identity(stat);
         let granted = process.granted(stat);
@@ -94,6 +97,7 @@ impl Owners {
             readable: granted & 0o4 != 0,
             writable: granted & 0o2 != 0,
             searchable: granted & 0o1 != 0,
+            rights: Rights::FULL,
         }
     }
 

@@ -32,6 +32,15 @@ pub enum StoreError {
     Full,
     /// The disk quota of the serving user is used up.
     QuotaExceeded,
+    /// The account's quota has no such room.
+    OverQuota {
+        /// What there would be too much of, in the plural.
+        what: &'static str,
+        /// How much of it is allowed.
+        limit: u64,
+    },
+    /// The account may not use names like this one.
+    DeniedName,
     /// The file system cannot hold a file that large.
     TooBig,
     /// A rename would cross file systems; nothing was copied.
@@ -96,6 +105,10 @@ impl StoreError {
             StoreError::ReadOnly => "the file system is read-only",
             StoreError::Full => "the disk is full",
             StoreError::QuotaExceeded => "the disk quota is used up",
+            StoreError::OverQuota { what, limit } => {
+                return (OVER_QUOTA, vec![Value::Number(*limit), Value::Phrase(what)]);
+            }
+            StoreError::DeniedName => "names like this are not allowed here",
             StoreError::TooBig => "the file is too big for the file system",
             StoreError::CrossDevice => "it lies on another file system",
             StoreError::Busy => "it is in use",
@@ -127,6 +140,7 @@ const LACKS_RIGHT: &str = "this account lacks the right \"{}\"";
 const BEYOND_END: &str = "only {} bytes are there";
 const INTERRUPTED: &str = "an upload that was to replace it broke off after {} bytes: \
                            send it anew, or go on with REST {} and STOR";
+const OVER_QUOTA: &str = "the quota of {} {} has no room for it";
 const TOO_MANY: &str = "more than {} {}";
 
 impl fmt::Display for StoreError {

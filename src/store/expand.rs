@@ -2,15 +2,14 @@
 //! It refuses to know what is done with the names. Whatever the pattern, its cost is bounded, and a bound that is
 //! reached is an error: a result that lacks some matches would be a lie.
 
-use super::Store;
 use super::error::StoreError;
 use super::glob::{has_wildcards, literal, matches};
 use super::names::{MAX_MEMORY, Names};
 use super::path::VirtualPath;
-use super::resolve::Miss;
+use super::rights::Rights;
 use super::sys::{self, FileType};
 use super::temporary::is_temporary;
-use rustix::io::Errno;
+use super::view::{View, need, to_list};
 
 /// Directories read for one pattern. `*/*/*` over a large tree must not read all of it.
 pub const MAX_GLOB_DIRECTORIES: usize = 1024;
@@ -24,13 +23,13 @@ struct Stem {
 }
 
 /// The paths, as typed relative to `directory`, that match `pattern`.
-pub(super) fn expand(store: &Store, directory: &VirtualPath, pattern: &[u8]) -> Result<Names, StoreError> {
+pub(super) fn expand(view: &View, directory: &VirtualPath, pattern: &[u8]) -> Result<Names, StoreError> {
     let first = if pattern.starts_with(b"/") {
         Stem { typed: b"/".to_vec(), path: VirtualPath::root() }
     } else {
         Stem { typed: Vec::new(), path: directory.clone() }
     };
-    let mut expansion = Expansion { store, stems: vec![first], names: Names::default(), directories: 0, compared: 0 };
+    let mut expansion = Expansion { view, stems: vec![first], names: Names::default(), directories: 0, compared: 0 };
     let mut components = pattern.split(|byte| *byte == b'/').filter(|component| !component.is_empty()).peekable();
     while let Some(component) = components.next() {
         if !has_wildcards(component) {
@@ -47,7 +46,7 @@ pub(super) fn expand(store: &Store, directory: &VirtualPath, pattern: &[u8]) -> 
 
 /// An expansion under way.
 struct Expansion<'a> {
-    store: &'a Store,
+    view: &'a View,
     stems: Vec<Stem>,
     names: Names,
     /// Directories read, and names compared.
@@ -67,11 +66,11 @@ impl Expansion<'_> {
     /// Goes on in all directories that match a component.
     fn go_into(&mut self, component: &[u8]) -> Result<(), StoreError> {
         let mut next = Vec::new();
-        let store = self.store;
+        let view = self.view;
         for stem in std::mem::take(&mut self.stems) {
             self.matching(&stem, component, |_, name, kind| {
                 let path = stem.path.child(name);
-                if is_directory(store, &path, kind) {
+                if is_directory(view, &path, kind) {
                     next.push(Stem { typed: extended(&stem.typed, name), path });
                 }
                 if next.len() > MAX_GLOB_DIRECTORIES { Err(too_many_directories()) } else { Ok(()) }
@@ -83,10 +82,10 @@ impl Expansion<'_> {
 
     /// Gathers the names that match the last component.
     fn gather(&mut self, component: &[u8], only_directories: bool) -> Result<(), StoreError> {
-        let store = self.store;
+        let view = self.view;
         for stem in std::mem::take(&mut self.stems) {
             self.matching(&stem, component, |names, name, kind| {
-                if only_directories && !is_directory(store, &stem.path.child(name), kind) {
+                if only_directories && !is_directory(view, &stem.path.child(name), kind) {
                     return Ok(());
                 }
                 push(names, &extended(&stem.typed, name))
@@ -99,7 +98,7 @@ impl Expansion<'_> {
     fn gather_existing(&mut self) -> Result<(), StoreError> {
         for stem in std::mem::take(&mut self.stems) {
             let reserved = stem.path.components().any(is_temporary);
-            let place = self.store.resolver.place(stem.path.relative());
+            let place = self.view.place(&stem.path, to_pass);
             if !reserved && place.is_ok_and(|place| place.is_none_or(|place| place.stat.is_some())) {
                 push(&mut self.names, &stem.typed)?;
             }
@@ -121,22 +120,31 @@ impl Expansion<'_> {
         if stem.path.components().any(is_temporary) {
             return Ok(());
         }
-        let directory = match self.store.resolver.open_path(stem.path.relative(), sys::READ_DIRECTORY) {
-            Ok((directory, _)) => directory,
+        let directory = match self.view.open(&stem.path, sys::READ_DIRECTORY, to_list) {
+            Ok(opened) => opened,
+            // The one that was asked for is spoken of, as by any listing.
+            Err(StoreError::Forbidden(right)) if self.directories == 1 => return Err(StoreError::Forbidden(right)),
             // Nothing in there can match: it is no directory, or not for us.
-            Err(Miss::Outside | Miss::Os(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::PERM)) => {
-                return Ok(());
-            }
-            Err(miss) => return Err(miss.into()),
+            Err(
+                StoreError::NotFound
+                | StoreError::NotDirectory
+                | StoreError::Loop
+                | StoreError::Denied
+                | StoreError::DeniedName
+                | StoreError::Forbidden(_),
+            ) => return Ok(()),
+            Err(error) => return Err(error),
         };
         let hidden = component.starts_with(b".");
         let mut result = Ok(());
-        sys::read_names(&directory, |name, kind| {
+        let own_only = self.view.own_in(directory.real.as_ref()).is_some();
+        sys::read_names(&directory.fd, |name, kind| {
             self.compared += 1;
             if self.compared > MAX_GLOB_NAMES {
                 result = Err(StoreError::TooMany { what: "names to compare with the pattern", limit: MAX_GLOB_NAMES });
             }
-            let wanted = (hidden || !name.starts_with(b".")) && !is_temporary(name);
+            let shown = own_only || directory.real.as_ref().is_none_or(|real| self.view.shows(real, name, None));
+            let wanted = (hidden || !name.starts_with(b".")) && !is_temporary(name) && shown;
             if result.is_ok() && wanted && matches(component, name) {
                 result = found(&mut self.names, name, kind);
             }
@@ -158,12 +166,17 @@ fn too_many_directories() -> StoreError {
     StoreError::TooMany { what: "directories to search for the pattern", limit: MAX_GLOB_DIRECTORIES }
 }
 
+/// Any right will do for a name on the way.
+fn to_pass(rights: Rights) -> Result<(), StoreError> {
+    need(rights != Rights::NONE, "list")
+}
+
 /// Whether one can go on in there. A link that leaves the root is no directory, and not even a name to go back from.
-fn is_directory(store: &Store, path: &VirtualPath, kind: FileType) -> bool {
+fn is_directory(view: &View, path: &VirtualPath, kind: FileType) -> bool {
     match kind {
         FileType::Directory => true,
         FileType::RegularFile => false,
-        _ => store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY).is_ok(),
+        _ => view.open(path, sys::PLACE_DIRECTORY, to_pass).is_ok(),
     }
 }
 

@@ -1,22 +1,24 @@
 //! Looks at single names of a listing: what each is, whether it is shown, and what a link is told as.
 //! It refuses to know where the names come from and in which order.
 
-use super::Store;
 use super::entry::{Entry, Kind};
 use super::error::StoreError;
 use super::listing::{Item, Selection};
 use super::path::VirtualPath;
-use super::resolve::{Miss, existing, is_link};
+use super::resolve::{Located, Miss, existing, is_link};
+use super::rights::Rights;
 use super::sys::{self, FileType, Identity, Process, Stat};
-use rustix::io::Errno;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use super::view::{View, need};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Parents looked at to tell whether a link leads back up; as deep as a path of 4,096 bytes can be.
 const MAX_ANCESTORS: usize = 2048;
 
+/// What a path was found to lead to.
+type Found = Result<(OwnedFd, Stat), Miss>;
+
 pub(super) struct Eye {
-    pub(super) store: Arc<Store>,
+    pub(super) view: View,
     selection: Selection,
     process: Process,
     /// The directory last asked about, and the identities of itself and all above it.
@@ -30,11 +32,13 @@ pub(super) struct Sight<'a> {
     pub(super) name: &'a [u8],
     pub(super) kind: FileType,
     pub(super) shown: &'a [u8],
+    /// Where the directory really lies; known where rules ask for it.
+    pub(super) real: Option<&'a VirtualPath>,
 }
 
 impl Eye {
-    pub(super) fn new(store: Arc<Store>, selection: Selection) -> Self {
-        Eye { store, selection, process: Process::now(), ancestors: None }
+    pub(super) fn new(view: View, selection: Selection) -> Self {
+        Eye { view, selection, process: Process::now(), ancestors: None }
     }
 
     /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.
@@ -44,17 +48,24 @@ impl Eye {
         path: impl FnOnce() -> VirtualPath,
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<bool, StoreError> {
-        let Sight { directory, device, name, kind, shown } = *sight;
+        let Sight { directory, device, name, kind, shown, real } = *sight;
+        let own_only = self.view.own_in(real).is_some();
+        if !own_only && real.is_some_and(|real| !self.view.shows(real, name, None)) {
+            return Ok(false);
+        }
         // A regular file is shown whatever else is known about it. A directory may be where /proc is mounted.
-        if self.selection.names_only && kind == FileType::RegularFile {
+        if self.selection.names_only && kind == FileType::RegularFile && !own_only {
             see(Item::Name(shown));
             return Ok(false);
         }
         let Some(stat) = existing(sys::stat_at(directory, name))? else { return Ok(false) };
+        if own_only && real.is_some_and(|real| !self.view.shows(real, name, Some(&stat))) {
+            return Ok(false);
+        }
         let entry = if is_link(&stat) {
-            self.link(directory, name, &stat, &path())
-        } else if self.store.resolver.is_entry_served(directory, name, &stat, device) {
-            Some(self.store.common.owners.entry(&stat, &self.process))
+            self.link(directory, name, &stat, &path(), real)
+        } else if self.view.store.resolver.is_entry_served(directory, name, &stat, device) {
+            Some(self.entry(&stat, real.map(|real| real.child(name)).as_ref()))
         } else {
             None
         };
@@ -71,17 +82,18 @@ impl Eye {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<(), StoreError> {
         let path = directory.join(typed)?;
-        match self.store.clone().resolver.place(path.relative()) {
+        match self.view.clone().place(&path, |_| Ok(())) {
             Ok(None) => self.show_path(typed, &path, see),
             Ok(Some(place)) => {
                 let device = sys::identity(&sys::stat_fd(&place.directory)?).device;
+                let real = place.real.and_then(|real| real.parent());
                 let (directory, name, kind) = (place.directory.as_fd(), &place.name, FileType::Unknown);
-                self.show(&Sight { directory, device, name, kind, shown: typed }, || path, see)?;
+                self.show(&Sight { directory, device, name, kind, shown: typed, real: real.as_ref() }, || path, see)?;
                 Ok(())
             }
             // What vanished since the name was gathered is left out.
-            Err(Miss::Outside | Miss::Os(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(()),
-            Err(miss) => Err(miss.into()),
+            Err(StoreError::NotFound | StoreError::NotDirectory | StoreError::Loop | StoreError::DeniedName) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -92,10 +104,10 @@ impl Eye {
         path: &VirtualPath,
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<(), StoreError> {
-        match self.store.resolver.open_path(path.relative(), sys::PLACE) {
-            Ok((_, stat)) => self.give(shown, &self.store.common.owners.entry(&stat, &self.process), see),
-            Err(Miss::Os(Errno::MFILE | Errno::NFILE)) => return Err(StoreError::OutOfDescriptors),
-            // Moved away meanwhile: the rest of the listing still means what it says.
+        match self.view.open(path, sys::PLACE, |rights| need(rights != Rights::NONE, "list")) {
+            Ok(opened) => self.give(shown, &self.view.look_at(&opened)?, see),
+            Err(StoreError::OutOfDescriptors) => return Err(StoreError::OutOfDescriptors),
+            // Moved away meanwhile, or nothing that may be shown: the rest of the listing still means what it says.
             Err(_) => {}
         }
         Ok(())
@@ -105,19 +117,48 @@ impl Eye {
         see(if self.selection.names_only { Item::Name(shown) } else { Item::Entry { name: shown, entry } });
     }
 
+    fn entry(&self, stat: &Stat, real: Option<&VirtualPath>) -> Entry {
+        let entry = self.view.store.common.owners.entry(stat, &self.process);
+        Entry { rights: self.view.rights_at(real), ..entry }
+    }
+
+    /// What a path leads to, and where that really lies if that is asked for.
+    fn leads_to(&self, path: &VirtualPath, really: bool) -> (Option<VirtualPath>, Found) {
+        let resolver = &self.view.store.resolver;
+        if !really {
+            return (None, resolver.open_path(path.relative(), sys::PLACE));
+        }
+        let Located { real, found } = resolver.locate(path, sys::PLACE);
+        (Some(real), found)
+    }
+
     /// What a link is shown as; none if it leaves the root.
-    fn link(&mut self, directory: BorrowedFd, name: &[u8], stat: &Stat, path: &VirtualPath) -> Option<Entry> {
-        match self.store.resolver.open_path(path.relative(), sys::PLACE) {
+    fn link(
+        &mut self,
+        directory: BorrowedFd,
+        name: &[u8],
+        stat: &Stat,
+        path: &VirtualPath,
+        real: Option<&VirtualPath>,
+    ) -> Option<Entry> {
+        let (leads_to, found) = self.leads_to(path, real.is_some());
+        // What nothing can be done with is not spoken of.
+        if let Some(there) = &leads_to
+            && (self.view.judge_names(there).is_err() || !self.view.rules.let_pass(there))
+        {
+            return None;
+        }
+        match found {
             Err(Miss::Outside) => return None,
             Ok((_, target)) if self.selection.follow && !self.leads_back(&target, path) => {
-                return Some(self.store.common.owners.entry(&target, &self.process));
+                return Some(self.entry(&target, leads_to.as_ref()));
             }
             // Shown as the link it is: dangling, circular or denied ones too, so that they can be deleted.
             Ok(_) | Err(Miss::Os(_)) => {}
         }
         let target = sys::read_link_at(directory, name).ok()?;
-        let entry = self.store.common.owners.entry(stat, &self.process);
-        Some(Entry { kind: Kind::Symlink, target: Some(self.store.resolver.told(target)), ..entry })
+        let entry = self.entry(stat, real.map(|real| real.child(name)).as_ref());
+        Some(Entry { kind: Kind::Symlink, target: Some(self.view.store.resolver.told(target)), ..entry })
     }
 
     /// Whether a link leads to the directory it lies in or to one above, where a client that descends never ends.
@@ -135,7 +176,7 @@ impl Eye {
 
     /// The directories above, both as the path was typed (links on the way count) and as they lie on the disk.
     fn ancestors_of(&self, listed: &VirtualPath) -> Vec<Identity> {
-        let resolver = &self.store.resolver;
+        let resolver = &self.view.store.resolver;
         let mut ancestors = vec![resolver.root_identity()];
         let mut above = Some(listed.clone());
         while let Some(path) = above {

@@ -104,6 +104,8 @@ impl Upload {
 
     /// Writes all that the pipe holds; false if that had to be done by hand.
     fn empty(&mut self, pipe: &Pipe, mut held: usize) -> Result<bool, StoreError> {
+        // All or nothing: an upload that a quota cuts short is not published, so what it would still have taken is no matter.
+        self.expect(held as u64)?;
         while held > 0 {
             match sys::splice_out(&pipe.reader, &self.temporary.file, self.offset, held) {
                 Ok(written) => {

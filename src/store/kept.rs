@@ -1,6 +1,7 @@
 //! Broken uploads kept for their owners to resume: a bounded map in memory of files under temporary names.
 //! It refuses to know why an upload broke and how it goes on.
 
+use super::charge::Charge;
 use super::path::VirtualPath;
 use super::sys::{self, Identity};
 use super::temporary::Temporary;
@@ -25,12 +26,14 @@ pub(super) struct Kept {
     pub(super) base: Base,
     /// How many of its first bytes are those of the file that stands.
     pub(super) copied: u64,
+    /// What it takes of quotas, until it is dropped.
+    pub(super) charge: Charge,
     since: Instant,
 }
 
 impl Kept {
-    pub(super) fn new(temporary: Temporary, base: Base, copied: u64) -> Self {
-        Kept { temporary, base, copied, since: Instant::now() }
+    pub(super) fn new(temporary: Temporary, base: Base, copied: u64, charge: Charge) -> Self {
+        Kept { temporary, base, copied, charge, since: Instant::now() }
     }
 
     /// Bytes it has; 0 where even that cannot be told.

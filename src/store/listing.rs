@@ -1,7 +1,6 @@
 //! Listings: the entries of a directory, a tree or a set of names, in batches that cost a bounded time and memory.
 //! It refuses to know how an entry is written, and which account asks.
 
-use super::Store;
 use super::entry::Entry;
 use super::error::StoreError;
 use super::eye::{Eye, Sight};
@@ -10,9 +9,9 @@ use super::path::VirtualPath;
 use super::resolve::Miss;
 use super::sys::{self, FileType};
 use super::temporary::is_temporary;
+use super::view::{Opened, View, to_list};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 /// Names looked at in one batch: about a millisecond of work, so that a batch neither starves the pool it runs in nor
 /// is dearer to hand over than to make.
@@ -76,6 +75,8 @@ struct Tree {
     /// The listed directory, where it is listed recursively.
     top: Option<OwnedFd>,
     listed: VirtualPath,
+    /// Where that really lies; known where rules ask for it.
+    listed_really: Option<VirtualPath>,
     at: Directory,
     /// Directories to enter, the next one last, as paths below the top.
     ahead: Vec<Vec<u8>>,
@@ -88,6 +89,7 @@ struct Directory {
     fd: OwnedFd,
     device: u64,
     path: VirtualPath,
+    real: Option<VirtualPath>,
     below: Vec<u8>,
     /// "." and ".." are still to be shown.
     dots: bool,
@@ -97,23 +99,28 @@ struct Directory {
 
 impl Listing {
     /// Of one directory, and with `recursive` of those below.
-    pub(super) fn of_directory(
-        store: Arc<Store>,
-        path: &VirtualPath,
-        selection: Selection,
-    ) -> Result<Self, StoreError> {
-        let (fd, stat) = store.resolver.open_path(path.relative(), sys::READ_DIRECTORY)?;
+    pub(super) fn of_directory(view: &View, path: &VirtualPath, selection: Selection) -> Result<Self, StoreError> {
+        let Opened { fd, stat, real } = view.open(path, sys::READ_DIRECTORY, to_list)?;
         let top = if selection.recursive { Some(sys::open_at(&fd, b".", sys::PLACE_DIRECTORY)?) } else { None };
         let device = sys::identity(&stat).device;
-        let at = Directory { fd, device, path: path.clone(), below: Vec::new(), dots: selection.dots, more: true };
-        let tree =
-            Tree { selection, top, listed: path.clone(), at, ahead: Vec::new(), ahead_memory: 0, found: Vec::new() };
-        Ok(Listing { eye: Eye::new(store, selection), names: Names::default(), source: Source::Tree(tree) })
+        let (below, dots, listed_really) = (Vec::new(), selection.dots, real.clone());
+        let at = Directory { fd, device, path: path.clone(), real, below, dots, more: true };
+        let tree = Tree {
+            selection,
+            top,
+            listed: path.clone(),
+            listed_really,
+            at,
+            ahead: Vec::new(),
+            ahead_memory: 0,
+            found: Vec::new(),
+        };
+        Ok(Listing { eye: Eye::new(view.clone(), selection), names: Names::default(), source: Source::Tree(tree) })
     }
 
     /// Of names that are paths as typed in `directory`.
-    pub(super) fn of_names(store: Arc<Store>, directory: &VirtualPath, names: Names, selection: Selection) -> Self {
-        Listing { eye: Eye::new(store, selection), names, source: Source::Typed(directory.clone()) }
+    pub(super) fn of_names(view: &View, directory: &VirtualPath, names: Names, selection: Selection) -> Self {
+        Listing { eye: Eye::new(view.clone(), selection), names, source: Source::Typed(directory.clone()) }
     }
 
     /// Shows `see` the items of the next at most [`BATCH`] names; false once there are no more. A name that vanishes
@@ -175,7 +182,8 @@ impl Tree {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<(), StoreError> {
         let at = &self.at;
-        let sight = Sight { directory: at.fd.as_fd(), device: at.device, name, kind, shown: name };
+        let sight =
+            Sight { directory: at.fd.as_fd(), device: at.device, name, kind, shown: name, real: at.real.as_ref() };
         let is_directory = eye.show(&sight, || at.path.child(name), see)?;
         if is_directory && self.top.is_some() {
             let mut below = at.below.clone();
@@ -202,11 +210,17 @@ impl Tree {
                 return Err(StoreError::TooMany { what: "levels of directories", limit: MAX_DEPTH });
             }
             let path = self.listed.child(&below);
-            match eye.store.resolver.open_below(top.as_fd(), &below, sys::READ_DIRECTORY) {
+            let real = self.listed_really.as_ref().map(|real| real.child(&below));
+            if eye.view.judge(real.as_ref(), to_list).is_err() {
+                // As for one that the system does not let us read.
+                see(Item::Directory(&below));
+                continue;
+            }
+            match eye.view.store.resolver.open_below(top.as_fd(), &below, sys::READ_DIRECTORY) {
                 Ok((fd, stat)) => {
                     see(Item::Directory(&below));
                     let (device, dots) = (sys::identity(&stat).device, self.selection.dots);
-                    self.at = Directory { fd, device, path, below, dots, more: true };
+                    self.at = Directory { fd, device, path, real, below, dots, more: true };
                     return Ok(true);
                 }
                 // Its name was shown; that it may not be read is told by an empty directory.

@@ -5,6 +5,7 @@
 //! A path becomes a [`VirtualPath`] once; `resolve` turns that into descriptors; `listing` shows, `upload` takes in.
 
 mod begin;
+mod charge;
 mod common;
 mod entry;
 mod error;
@@ -14,8 +15,10 @@ mod glob;
 mod home;
 mod inflow;
 mod kept;
+mod ledger;
 mod listing;
 mod names;
+mod own;
 mod path;
 mod portion;
 mod reading;
@@ -28,6 +31,7 @@ mod temporary;
 mod unique;
 mod upload;
 mod view;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -38,11 +42,12 @@ pub use expand::{MAX_GLOB_DIRECTORIES, MAX_GLOB_NAMES};
 pub use glob::{has_wildcards, matches};
 pub use inflow::Inflow;
 pub use kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_PER_OWNER};
+pub use ledger::Usage;
 pub use listing::{BATCH, Item, Listing, Selection};
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, VirtualPath};
 pub use reading::{Reading, Window};
 pub use rights::Rights;
-pub use rules::Rules;
+pub use rules::{NamePattern, PathPattern, Quota, Rules, Special};
 pub use sys::Identity;
 pub use tally::Tally;
 pub use temporary::is_temporary;

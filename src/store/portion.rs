@@ -36,6 +36,7 @@ impl Portion {
         if self.done == self.size {
             return Ok(None);
         }
+        upload.expect(self.size - self.done)?;
         let target = &upload.temporary.file;
         let poured = if upload.offset == 0 && sys::clone_file(&self.file, target) {
             sys::size(&sys::stat_fd(target)?).min(self.size)

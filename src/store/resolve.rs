@@ -8,6 +8,7 @@
 use super::error::StoreError;
 use super::path::VirtualPath;
 use super::sys::{self, FileType, Identity, Stat};
+use super::walk::{Walk, below};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -16,11 +17,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Links expanded in one walk; the kernel's own bound (MAXSYMLINKS).
-const MAX_LINKS: u32 = 40;
-/// Directories a walk may stand in at once. Each is a descriptor, and a stranger who may make directories must not
-/// turn one path into thousands of them.
-const MAX_WALK_DEPTH: usize = 256;
 /// How often openat2 is asked again when it says that something moved meanwhile; then the walk, which cannot be disturbed.
 const MAX_RETRIES: u32 = 16;
 
@@ -54,6 +50,15 @@ pub(super) struct Place {
     pub(super) name: Vec<u8>,
     /// What bears the name; none if it is free.
     pub(super) stat: Option<Stat>,
+    /// Where it really lies, with no link on the way; known only where it was asked for.
+    pub(super) real: Option<VirtualPath>,
+}
+
+/// What a path was found to lead to, and where that really lies. Where nothing is found, it is as far as the path goes,
+/// with what was still to go behind it.
+pub(super) struct Located<T> {
+    pub(super) real: VirtualPath,
+    pub(super) found: Result<T, Miss>,
 }
 
 /// The root and the way of resolving beneath it.
@@ -118,7 +123,7 @@ impl Resolver {
     pub(super) fn open_path(&self, path: &[u8], flags: OFlags) -> Result<(OwnedFd, Stat), Miss> {
         let fd = match self.ask_kernel(path, flags) {
             Some(result) => result?,
-            None => Walk::new(self.root.as_fd(), Some(self.canonical.as_os_str().as_bytes()), path).open(flags)?,
+            None => self.walk(path).open(flags)?,
         };
         self.served(fd)
     }
@@ -145,7 +150,7 @@ impl Resolver {
         let parent = path[..path.len() - name.len()].strip_suffix(b"/").unwrap_or_default();
         let (directory, _) = self.open_path(parent, sys::PLACE_DIRECTORY)?;
         let stat = existing(sys::stat_at(&directory, name))?;
-        Ok(Some(Place { directory, name: name.to_vec(), stat }))
+        Ok(Some(Place { directory, name: name.to_vec(), stat, real: None }))
     }
 
     /// The same, but a last name that is a link is followed to where it leads, which may be a free name.
@@ -153,13 +158,66 @@ impl Resolver {
     pub(super) fn place_followed(&self, path: &[u8]) -> Result<Option<Place>, Miss> {
         match self.place(path)? {
             Some(place) if place.stat.as_ref().is_some_and(is_link) => {
-                let mut walk = Walk::new(self.root.as_fd(), Some(self.canonical.as_os_str().as_bytes()), path);
-                let Some(place) = walk.place()? else { return Ok(None) };
+                let Some(place) = self.walk(path).place()? else { return Ok(None) };
                 let (directory, _) = self.served(place.directory)?;
                 Ok(Some(Place { directory, ..place }))
             }
             other => Ok(other),
         }
+    }
+
+    /// As [`Resolver::open_path`], and says where it really lies.
+    pub(super) fn locate(&self, path: &VirtualPath, flags: OFlags) -> Located<(OwnedFd, Stat)> {
+        // Where no link is on the way the path is the place, and the kernel needs one call to say so.
+        let asked = match self.kernel_resolves.load(Ordering::Relaxed) {
+            true => sys::open_beneath(&self.root, path.relative(), flags, true),
+            false => Err(Errno::NOSYS),
+        };
+        let (real, fd) = match asked {
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::LOOP | Errno::XDEV) => {
+                let mut walk = self.walk(path.relative());
+                let fd = walk.open(flags);
+                (walk.stands(), fd)
+            }
+            fd => (path.clone(), fd.map_err(Miss::Os)),
+        };
+        Located { real, found: fd.and_then(|fd| self.served(fd)) }
+    }
+
+    /// As [`Resolver::place`], and says where it really lies; with `follow`, as [`Resolver::place_followed`].
+    pub(super) fn locate_place(&self, path: &VirtualPath, follow: bool) -> Located<Option<Place>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
+            return Located { real: VirtualPath::root(), found: Ok(None) };
+        };
+        let Located { real, found } = self.locate(&parent, sys::PLACE_DIRECTORY);
+        let real = real.child(name);
+        let found = found.and_then(|(directory, _)| Ok((existing(sys::stat_at(&directory, name))?, directory)));
+        match found {
+            Ok((Some(stat), _)) if follow && is_link(&stat) => self.walk_to_place(path),
+            Ok((stat, directory)) => {
+                let place = Place { directory, name: name.to_vec(), stat, real: Some(real.clone()) };
+                Located { real, found: Ok(Some(place)) }
+            }
+            Err(miss) => Located { real, found: Err(miss) },
+        }
+    }
+
+    fn walk_to_place(&self, path: &VirtualPath) -> Located<Option<Place>> {
+        let mut walk = self.walk(path.relative());
+        let place = walk.place();
+        let real = walk.stands();
+        let found = place.and_then(|place| match place {
+            None => Ok(None),
+            Some(place) => {
+                let (directory, _) = self.served(place.directory)?;
+                Ok(Some(Place { directory, real: Some(real.clone()), ..place }))
+            }
+        });
+        Located { real, found }
+    }
+
+    fn walk(&self, path: &[u8]) -> Walk<'_> {
+        Walk::new(self.root.as_fd(), Some(self.canonical.as_os_str().as_bytes()), path)
     }
 
     /// What a link's text says to a client: an absolute one that stays inside is told from the served root, so that
@@ -228,133 +286,5 @@ fn from_io(error: std::io::Error) -> StoreError {
     match Errno::from_io_error(&error) {
         Some(errno) => errno.into(),
         None => StoreError::Io(error),
-    }
-}
-
-/// The components of an absolute `target` below `root` ("." left in); none if it does not begin there.
-fn below<'a>(root: &[u8], target: &'a [u8]) -> Option<Vec<&'a [u8]>> {
-    let mut rest = target.strip_prefix(b"/")?.split(|byte| *byte == b'/');
-    for wanted in root.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-        // ".." in this part is taken as leaving: what it means depends on links outside, which are not ours to follow.
-        if rest.find(|name| !matches!(*name, b"" | b"."))? != wanted {
-            return None;
-        }
-    }
-    Some(rest.collect())
-}
-
-/// One checked walk: a stack of directories stood in, and the names still to go.
-struct Walk<'a> {
-    root: BorrowedFd<'a>,
-    /// Where absolute links may lead; none if links are not to be followed at all.
-    canonical: Option<&'a [u8]>,
-    stood_in: Vec<OwnedFd>,
-    /// In reverse: the next one is last.
-    ahead: Vec<Vec<u8>>,
-    links: u32,
-}
-
-impl<'a> Walk<'a> {
-    fn new(root: BorrowedFd<'a>, canonical: Option<&'a [u8]>, path: &[u8]) -> Self {
-        let mut walk = Walk { root, canonical, stood_in: Vec::new(), ahead: Vec::new(), links: 0 };
-        walk.push_ahead(path.split(|byte| *byte == b'/'));
-        walk
-    }
-
-    fn push_ahead<'n>(&mut self, names: impl DoubleEndedIterator<Item = &'n [u8]>) {
-        self.ahead.extend(names.rev().map(<[u8]>::to_vec));
-    }
-
-    fn here(&self) -> BorrowedFd<'_> {
-        self.stood_in.last().map_or(self.root, AsFd::as_fd)
-    }
-
-    /// Walks until one name is left and returns it; none if the path ended in a directory that we stand in.
-    fn last_name(&mut self) -> Result<Option<Vec<u8>>, Miss> {
-        while let Some(name) = self.ahead.pop() {
-            match name.as_slice() {
-                b"" | b"." => {}
-                // Back to the directory we came from, wherever it may have been moved to meanwhile.
-                b".." => drop(self.stood_in.pop().ok_or(Miss::Outside)?),
-                _ if self.ahead.is_empty() => return Ok(Some(name)),
-                _ => self.descend(&name)?,
-            }
-        }
-        Ok(None)
-    }
-
-    fn descend(&mut self, name: &[u8]) -> Result<(), Miss> {
-        let next = sys::open_at(self.here(), name, sys::PLACE)?;
-        match sys::kind(&sys::stat_fd(&next)?) {
-            FileType::Symlink => self.expand(next),
-            FileType::Directory if self.stood_in.len() < MAX_WALK_DEPTH => {
-                self.stood_in.push(next);
-                Ok(())
-            }
-            FileType::Directory => Err(Miss::Os(Errno::NAMETOOLONG)),
-            _ => Err(Miss::Os(Errno::NOTDIR)),
-        }
-    }
-
-    /// Puts where the link leads in front of what is still to go.
-    fn expand(&mut self, link: OwnedFd) -> Result<(), Miss> {
-        let Some(canonical) = self.canonical else { return Err(Miss::Os(Errno::LOOP)) };
-        // The kernel's own links are not what their text says, and what they lead to is not ours to serve.
-        if sys::is_kernel_made(&link) {
-            return Err(Miss::Outside);
-        }
-        self.spend()?;
-        let target = sys::read_link(link)?;
-        if target.starts_with(b"/") {
-            let rest = below(canonical, &target).ok_or(Miss::Outside)?;
-            self.stood_in.clear();
-            self.push_ahead(rest.into_iter());
-        } else {
-            self.push_ahead(target.split(|byte| *byte == b'/'));
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self) -> Result<(), Miss> {
-        self.links += 1;
-        if self.links > MAX_LINKS { Err(Miss::Os(Errno::LOOP)) } else { Ok(()) }
-    }
-
-    fn open(&mut self, flags: OFlags) -> Result<OwnedFd, Miss> {
-        while let Some(name) = self.last_name()? {
-            let probe = sys::open_at(self.here(), &name, sys::PLACE)?;
-            if is_link(&sys::stat_fd(&probe)?) {
-                self.expand(probe)?;
-                continue;
-            }
-            match sys::open_at(self.here(), &name, flags) {
-                // Swapped for a link since we looked: look again, but not for ever.
-                Err(Errno::LOOP) => {
-                    self.spend()?;
-                    self.ahead.push(name);
-                }
-                result => return Ok(result?),
-            }
-        }
-        Ok(sys::open_at(self.here(), b".", flags)?)
-    }
-
-    fn place(&mut self) -> Result<Option<Place>, Miss> {
-        while let Some(name) = self.last_name()? {
-            let stat = existing(sys::stat_at(self.here(), &name))?;
-            if stat.as_ref().is_some_and(is_link) {
-                let link = sys::open_at(self.here(), &name, sys::PLACE)?;
-                if is_link(&sys::stat_fd(&link)?) {
-                    self.expand(link)?;
-                } else {
-                    self.spend()?;
-                    self.ahead.push(name);
-                }
-                continue;
-            }
-            let directory = sys::open_at(self.here(), b".", sys::PLACE_DIRECTORY)?;
-            return Ok(Some(Place { directory, name, stat }));
-        }
-        Ok(None)
     }
 }

@@ -1,21 +1,19 @@
 //! Uploads: bytes go to a temporary file beside the target, which appears under its name only when it is whole.
 //! It refuses to know what proves that: whoever received the bytes says `publish`, `keep`, or drops it.
 
-use super::Store;
+use super::charge::Charge;
 use super::error::StoreError;
 use super::inflow::Pipe;
-use super::kept::{Kept, Key};
+use super::kept::Kept;
 use super::path::VirtualPath;
 use super::resolve::existing;
 use super::sys::{self, FileType, Identity, Stat};
 use super::temporary::Temporary;
 use super::unique::{UNIQUE_ATTEMPTS, UniqueName};
-use super::view::NEW_UMASK;
+use super::view::View;
 use rustix::io::Errno;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-/// Permission bits of a new file, before the session's umask is taken out.
-pub(super) const NEW_FILE: u32 = 0o666;
 /// What a replaced file hands on. Not the set-id bits: they were given to other content.
 const HANDED_ON: u32 = 0o777;
 /// What an upload does to what is there.
@@ -74,8 +72,8 @@ pub struct Published {
 
 /// An upload under way. Dropping it removes what arrived and leaves the old file as it was.
 pub struct Upload {
-    pub(super) store: Arc<Store>,
-    pub(super) owner: Arc<str>,
+    /// The door that it came in by.
+    pub(super) view: View,
     /// What the client calls it.
     pub(super) path: VirtualPath,
     /// The name in the temporary's directory; differs from the path's where a link was followed.
@@ -92,6 +90,10 @@ pub struct Upload {
     pub(super) unique: Option<UniqueName>,
     /// Through which bytes come that this process need not see, once some have.
     pub(super) pipe: Option<Pipe>,
+    /// Where its file will really lie, as it was judged; known where rules ask for it.
+    pub(super) real: Option<VirtualPath>,
+    /// What it takes of quotas.
+    pub(super) charge: Charge,
     /// The path that was asked for, where a free one was taken instead: what breaks is kept under it, since its client
     /// knows no other.
     pub(super) asked: Option<VirtualPath>,
@@ -99,12 +101,11 @@ pub struct Upload {
 
 impl Upload {
     /// Around a temporary file that holds nothing yet.
-    pub(super) fn new(store: Arc<Store>, (owner, path): Key, target: Vec<u8>, temporary: Temporary) -> Self {
-        let (base, permissions) = (Base::Anything, NEW_FILE & !NEW_UMASK);
+    pub(super) fn new(view: &View, path: VirtualPath, target: Vec<u8>, temporary: Temporary, charge: Charge) -> Self {
+        let (base, permissions) = (Base::Anything, view.new_file());
         let (offset, copied, may_cut) = (0, 0, false);
         Upload {
-            store,
-            owner,
+            view: view.clone(),
             path,
             target,
             temporary,
@@ -116,11 +117,24 @@ impl Upload {
             unique: None,
             pipe: None,
             asked: None,
+            real: None,
+            charge,
         }
+    }
+
+    /// The same, where its file will really lie at `real`.
+    pub(super) fn at(self, real: Option<VirtualPath>) -> Self {
+        Upload { real, ..self }
+    }
+
+    /// Asks for room for so many bytes behind what is there, before they come. Refused where a quota has no such room.
+    pub fn expect(&mut self, bytes: u64) -> Result<(), StoreError> {
+        self.charge.hold(self.offset.saturating_add(bytes))
     }
 
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
+        self.expect(bytes.len() as u64)?;
         while !bytes.is_empty() {
             let written = sys::write_at(&self.temporary.file, bytes, self.offset)?;
             self.offset += written as u64;
@@ -196,33 +210,60 @@ impl Upload {
         if sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
-        let store = self.store.clone();
+        self.still_judged()?;
+        let store = self.view.store.clone();
         let turn = store.common.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
         let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let standing = existing(sys::stat_at(&self.temporary.directory, &self.target))?;
+        let standing = self.standing()?;
         if self.unique.is_none() && !self.base.still(standing.as_ref()) {
             return Err(StoreError::ChangedMeanwhile);
         }
         self.dress(standing.as_ref())?;
-        match (self.unique.is_some(), self.base) {
-            (true, _) => self.name_uniquely()?,
-            (false, Base::Free) => self.temporary.claim(&self.target).map_err(taken)?,
-            (false, _) => self.temporary.replace(&self.target)?,
-        }
+        let charge = std::mem::take(&mut self.charge);
+        charge.publish(&mut self)?;
         drop(turn);
-        store.common.kept.forget(&(self.owner.clone(), self.asked.as_ref().unwrap_or(&self.path).clone()));
+        store.common.kept.forget(&self.view.key(self.asked.as_ref().unwrap_or(&self.path)));
+        if self.real.is_some() {
+            self.view.brought(self.real.as_ref(), &sys::stat_fd(&self.temporary.file)?);
+        }
         let name = self.name();
         Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset })
     }
 
     /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.
     pub fn keep(self) -> bool {
-        let Upload { store, owner, path, temporary, offset, copied, base, asked, .. } = self;
-        if offset <= copied || sys::truncate(&temporary.file, offset).is_err() {
+        let Upload { view, path, temporary, offset, copied, base, asked, mut charge, .. } = self;
+        if offset <= copied || sys::truncate(&temporary.file, offset).is_err() || !charge.keep(offset) {
             return false;
         }
-        store.common.kept.put((owner, asked.unwrap_or(path)), Kept::new(temporary, base, copied));
+        view.store.common.kept.put(view.key(&asked.unwrap_or(path)), Kept::new(temporary, base, copied, charge));
         true
+    }
+
+    /// Whether the directory still lies where it was judged: it may have been moved while the bytes came.
+    fn still_judged(&self) -> Result<(), StoreError> {
+        let Some(real) = &self.real else { return Ok(()) };
+        let above = real.parent().unwrap_or_else(VirtualPath::root);
+        let now = self.view.store.resolver.locate(&above, sys::PLACE_DIRECTORY);
+        let (_, now_there) = now.found.map_err(|_| StoreError::ChangedMeanwhile)?;
+        let same = sys::identity(&now_there) == sys::identity(&sys::stat_fd(&self.temporary.directory)?);
+        if same && now.real == above { Ok(()) } else { Err(StoreError::ChangedMeanwhile) }
+    }
+
+    /// What bears the name now, and would be replaced.
+    pub(super) fn standing(&self) -> Result<Option<Stat>, StoreError> {
+        let stat = existing(sys::stat_at(&self.temporary.directory, &self.target))?;
+        // A name that must be free, or is chosen so, replaces nothing.
+        Ok(stat.filter(|_| self.unique.is_none()))
+    }
+
+    /// Gives the file its name.
+    pub(super) fn take_name(&mut self) -> Result<(), StoreError> {
+        match (self.unique.is_some(), self.base) {
+            (true, _) => self.name_uniquely(),
+            (false, Base::Free) => self.temporary.claim(&self.target).map_err(taken),
+            (false, _) => Ok(self.temporary.replace(&self.target)?),
+        }
     }
 
     /// Gives the file the permission bits and owner it is to have, before anybody can see it.
@@ -254,6 +295,7 @@ impl Upload {
                 let unique = unique.next(&self.temporary.directory)?;
                 self.target = unique.name().to_vec();
                 self.path = self.path.parent().unwrap_or_else(VirtualPath::root).child(&self.target);
+                self.real = self.real.take().and_then(|real| real.parent()).map(|real| real.child(&self.target));
                 self.unique = Some(unique);
             }
         }

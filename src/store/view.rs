@@ -6,50 +6,65 @@ use super::begin::{begin, begin_new};
 use super::entry::Entry;
 use super::error::StoreError;
 use super::expand::expand;
+use super::ledger::Change;
 use super::listing::{Listing, Selection};
 use super::names::Names;
+use super::own::Own;
 use super::path::VirtualPath;
 use super::reading::Reading;
-use super::resolve::{Miss, Place, is_link};
 use super::rights::Rights;
 use super::rules::Rules;
 use super::sys;
 use super::temporary::{is_temporary, remove_if_dead};
-use super::upload::{How, NEW_FILE, Upload};
-use rustix::io::Errno;
+use super::upload::{How, Upload};
+use door::{creatable, visible};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 mod copying;
+mod door;
 mod facts;
 mod joining;
 mod links;
 mod removal;
+mod renaming;
 
 pub use copying::Copying;
+pub(super) use door::{Opened, need};
 pub use facts::Changes;
 pub use joining::{Joining, MAX_PARTS};
 pub use removal::Removal;
 
+/// Permission bits of a new file, before the session's umask is taken out.
+const NEW_FILE: u32 = 0o666;
+/// Permission bits that a copy takes over, those of the session's umask taken out.
+const TAKEN_OVER: u32 = 0o777;
 /// Permission bits of a new directory, before the session's umask is taken out.
 const NEW_DIRECTORY: u32 = 0o777;
 /// What is taken from new files and directories unless the session says otherwise: only the server's user may write.
-pub(super) const NEW_UMASK: u32 = 0o022;
+const NEW_UMASK: u32 = 0o022;
 /// All that a umask can take.
 const WHOLE_UMASK: u32 = 0o777;
 
 /// A session's door: the store, seen with the rights of one account.
 #[derive(Clone)]
 pub struct View {
-    store: Arc<Store>,
-    rules: Rules,
-    owner: Arc<str>,
-    umask: u32,
+    pub(super) store: Arc<Store>,
+    pub(super) rules: Rules,
+    pub(super) owner: Arc<str>,
+    /// What this session takes from the permission bits of new things, once it has said so.
+    umask: Option<u32>,
+    /// What this session has brought, if there are drop-boxes.
+    own: Option<Arc<Own>>,
 }
+
+/// Whether these rights suffice.
+type Right = fn(Rights) -> Result<(), StoreError>;
 
 impl View {
     pub(super) fn new(store: Arc<Store>, rules: Rules, owner: Arc<str>) -> Self {
-        View { store, rules, owner, umask: NEW_UMASK }
+        let own = rules.know_drop_boxes().then(Arc::default);
+        View { store, rules, owner, umask: None, own }
     }
 
     /// The rights that hold where nothing else is said.
@@ -59,70 +74,99 @@ impl View {
 
     /// The permission bits that new files and directories of this session go without.
     pub fn umask(&self) -> u32 {
-        self.umask
+        self.umask.unwrap_or(WHOLE_UMASK & !self.new_directory())
     }
 
-    /// Sets them, 0 to 0o777. Needs `site`: it could open to others what the site keeps closed.
+    /// Sets them, 0 to 0o777. Needs `site`: it could open to others what the site keeps closed. What the rules keep closed
+    /// it does not open.
     pub fn set_umask(&mut self, umask: u32) -> Result<(), StoreError> {
         need(self.rights().site, "site")?;
-        self.umask = umask & WHOLE_UMASK;
+        self.umask = Some(umask & WHOLE_UMASK);
         Ok(())
     }
 
-    /// Whether `path` is a directory that one may stand in. Any right will do: who may only write must get there.
-    pub fn enter(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights() != Rights::NONE, "list")?;
-        visible(path)?;
-        let (directory, _) = self.store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY)?;
-        Ok(sys::may_search(directory)?)
+    /// Permission bits of a new file.
+    pub(super) fn new_file(&self) -> u32 {
+        self.dressed(NEW_FILE, self.rules.special().and_then(|special| special.files))
     }
 
-    /// What `path` is; a link is followed. Needs `list` or `read`.
+    /// Permission bits of a new directory.
+    pub(super) fn new_directory(&self) -> u32 {
+        self.dressed(NEW_DIRECTORY, self.rules.special().and_then(|special| special.folders))
+    }
+
+    /// Permission bits of a copy of something that has these.
+    pub(super) fn copied(&self, mode: u32) -> u32 {
+        self.dressed(mode & TAKEN_OVER, self.rules.special().and_then(|special| special.files))
+    }
+
+    /// What the rules say, or else the usual without the usual umask; in any case without the session's.
+    fn dressed(&self, usual: u32, told: Option<u32>) -> u32 {
+        match (told, self.umask) {
+            (Some(told), umask) => told & !umask.unwrap_or(0),
+            (None, umask) => usual & !umask.unwrap_or(NEW_UMASK),
+        }
+    }
+
+    /// Whether `path` is a directory that one may stand in. Any right will do, there or beneath: who may only write must
+    /// get there.
+    pub fn enter(&self, path: &VirtualPath) -> Result<(), StoreError> {
+        let opened = self.open_if(path, sys::PLACE_DIRECTORY, |real| match real {
+            None => need(self.rights() != Rights::NONE, "list"),
+            Some(real) => need(self.rules.let_pass(real), "list").and_then(|()| self.judge_names(real)),
+        })?;
+        Ok(sys::may_search(opened.fd)?)
+    }
+
+    /// What `path` is; a link is followed. Needs `list` or `read`; in a drop-box it is there if this session brought it.
     pub fn entry(&self, path: &VirtualPath) -> Result<Entry, StoreError> {
-        need(self.rights().list || self.rights().read, "list")?;
-        visible(path)?;
-        let (fd, _) = self.store.resolver.open_path(path.relative(), sys::PLACE)?;
-        Ok(self.store.common.owners.entry_of(fd)?)
+        let right = |rights: Rights| need(rights.list || rights.read || rights == Rights::DROP_BOX, "list");
+        self.look_at(&self.open(path, sys::PLACE, right)?)
     }
 
     /// Opens a regular file for reading. Needs `read`.
     pub fn read(&self, path: &VirtualPath) -> Result<Reading, StoreError> {
-        need(self.rights().read, "read")?;
-        visible(path)?;
-        let (fd, stat) = self.store.resolver.open_path(path.relative(), sys::READ_FILE)?;
-        Reading::of(fd, &stat)
+        let opened = self.open(path, sys::READ_FILE, to_read)?;
+        Reading::of(opened.fd, &opened.stat)
     }
 
     /// Starts an upload to `path`. Needs `write`; to append, `append` will do. With `create` alone it takes a free name,
     /// whatever was asked, or goes on with this owner's kept partial upload.
     pub fn upload(&self, path: &VirtualPath, how: How) -> Result<Upload, StoreError> {
-        let Rights { write, append, create, .. } = self.rights();
-        let (right, may_touch) = match how {
-            How::Append | How::AppendKept => ("append", write || append),
-            How::Replace | How::ResumeAt(_) | How::Unique => ("write", write),
+        let (name, right): (_, Right) = match how {
+            How::Append | How::AppendKept => ("append", |rights| need(rights.write || rights.append, "append")),
+            How::Replace | How::ResumeAt(_) | How::Unique => ("write", |rights| need(rights.write, "write")),
         };
-        need(may_touch || create, right)?;
+        // What is there decides which of both it is; then it is looked at again, and that verdict is what counts.
+        let rights = self.rights_for(path)?;
+        let may_touch = right(rights).is_ok();
+        need(may_touch || rights.create, name)?;
         creatable(path)?;
-        let begin = if may_touch { begin } else { begin_new };
-        let upload = begin(self.store.clone(), self.owner.clone(), path, how)?;
-        Ok(Upload { may_cut: write, permissions: NEW_FILE & !self.umask, ..upload })
+        let upload = if may_touch { begin(self, path, how, right)? } else { begin_new(self, path, how)? };
+        Ok(Upload { may_cut: rights.write, ..upload })
+    }
+
+    /// The rights for a file at `path`, wherever it really lies.
+    fn rights_for(&self, path: &VirtualPath) -> Result<Rights, StoreError> {
+        if !self.rules.are_by_place() {
+            return Ok(self.rights());
+        }
+        visible(path)?;
+        Ok(self.rules.at(&self.store.resolver.locate_place(path, true).real))
     }
 
     /// Bytes of this owner's kept partial upload to `path`. Needs `write`, `append` or `create`.
     pub fn kept(&self, path: &VirtualPath) -> Option<u64> {
-        (self.rights().write || self.rights().append || self.rights().create)
-            .then(|| self.store.common.kept.size(&self.key(path)))
-            .flatten()
+        let rights = self.rights_for(path).ok()?;
+        (rights.write || rights.append || rights.create).then(|| self.store.common.kept.size(&self.key(path))).flatten()
     }
 
     /// Deletes a file or a link, and this owner's kept partial upload to it; how many bytes the file had. Needs `delete`.
     pub fn delete(&self, path: &VirtualPath) -> Result<u64, StoreError> {
-        need(self.rights().delete, "delete")?;
-        visible(path)?;
-        let deleted = match self.present(path) {
-            Ok(place) => sys::unlink(&place.directory, &place.name).map(|()| place.size).map_err(StoreError::from),
-            Err(error) => Err(error),
-        };
+        let deleted = self.present(path, to_delete).and_then(|place| {
+            self.booked(path, 0, |counting| unlink(&place.directory, &place.name, counting))?;
+            Ok(sys::size(&place.stat))
+        });
         match deleted {
             Ok(_) => drop(self.store.common.kept.forget(&self.key(path))),
             // Nothing but the partial was there, and it was this owner's to delete.
@@ -134,127 +178,92 @@ impl View {
 
     /// Removes an empty directory. Broken uploads kept in it go with it. Needs `delete`.
     pub fn remove_directory(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights().delete, "delete")?;
-        visible(path)?;
         if path.is_root() {
+            need(self.rights().delete, "delete")?;
             return Err(StoreError::BadName("the root cannot be removed"));
         }
-        let place = self.present(path)?;
-        match sys::remove_directory(&place.directory, &place.name) {
-            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+        let place = self.present(path, to_delete)?;
+        let remove = || self.booked(path, 0, |counting| remove_directory(&place.directory, &place.name, counting));
+        match remove() {
+            Err(StoreError::NotEmpty | StoreError::Exists) => {
                 let directory = sys::open_at(&place.directory, &place.name, sys::READ_DIRECTORY)?;
                 self.clear_temporaries(&directory)?;
-                match sys::remove_directory(&place.directory, &place.name) {
+                match remove() {
                     // Only temporary files were in it, and one lives.
-                    Err(Errno::NOTEMPTY | Errno::EXIST) => Err(StoreError::Busy),
-                    result => Ok(result?),
+                    Err(StoreError::NotEmpty | StoreError::Exists) => Err(StoreError::Busy),
+                    result => result,
                 }
             }
-            result => Ok(result?),
+            result => result,
         }
     }
 
     /// Makes a directory. Needs `mkdir`.
     pub fn make_directory(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights().mkdir, "mkdir")?;
+        if !self.rules.are_by_place() {
+            to_mkdir(self.rights())?;
+        }
         creatable(path)?;
-        let place = self.store.resolver.place(path.relative())?.ok_or(StoreError::Exists)?;
-        Ok(sys::make_directory(&place.directory, &place.name, NEW_DIRECTORY & !self.umask)?)
-    }
-
-    /// Whether `path` is there to be renamed; a link counts as itself. Needs `rename`.
-    pub fn exists_for_rename(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights().rename, "rename")?;
-        visible(path)?;
-        if path.is_root() {
-            return Err(StoreError::BadName("the root cannot be renamed"));
+        let place = self.place(path, to_mkdir)?.ok_or(StoreError::Exists)?;
+        self.make_directory_at(path, &place.directory, &place.name)?;
+        if place.real.is_some()
+            && let Ok(stat) = sys::stat_at(&place.directory, &place.name)
+        {
+            self.brought(place.real.as_ref(), &stat);
         }
-        self.present(path).map(drop)
-    }
-
-    /// Renames in one step, replacing a file that bears the new name. Needs `rename`, and to replace something
-    /// `delete` or `write` too; without them a taken name is [`StoreError::Exists`].
-    pub fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), StoreError> {
-        self.exists_for_rename(from)?;
-        creatable(to)?;
-        let old = self.present(from)?;
-        let new = self.store.resolver.place(to.relative())?.ok_or(StoreError::Exists)?;
-        let renamed = if self.rights().delete || self.rights().write {
-            sys::rename(&old.directory, &old.name, &new.directory, &new.name)
-        } else {
-            sys::rename_new(&old.directory, &old.name, &new.directory, &new.name)
-        };
-        match renamed {
-            Err(Errno::INVAL) => return Err(StoreError::BadName("a directory cannot be moved into itself")),
-            result => result?,
-        }
-        self.store.common.kept.forget(&self.key(from));
-        self.store.common.kept.forget(&self.key(to));
         Ok(())
     }
 
-    /// Lists a directory. Needs `list`.
+    fn make_directory_at(&self, path: &VirtualPath, at: &OwnedFd, name: &[u8]) -> Result<(), StoreError> {
+        self.booked(path, 1, |_| {
+            sys::make_directory(at, name, self.new_directory())?;
+            Ok(Change::came(0))
+        })
+    }
+
+    /// Lists a directory. Needs `list`; in a drop-box it shows what this session brought.
     pub fn list(&self, path: &VirtualPath, selection: Selection) -> Result<Listing, StoreError> {
-        need(self.rights().list, "list")?;
-        visible(path)?;
-        Listing::of_directory(self.store.clone(), path, selection)
+        Listing::of_directory(self, path, selection)
     }
 
     /// Lists what matches `pattern`, typed in `directory`; hidden names only where the pattern begins with a dot.
     /// Nothing that matches is an empty listing. Of the selection `hidden`, `dots` and `recursive` are not heeded.
     /// A name that exists wins over its reading as a pattern: callers look that up first. Needs `list`.
     pub fn glob(&self, directory: &VirtualPath, pattern: &[u8], selection: Selection) -> Result<Listing, StoreError> {
-        need(self.rights().list, "list")?;
+        if !self.rules.are_by_place() {
+            to_list(self.rights())?;
+        }
         if pattern.contains(&0) {
             return Err(StoreError::BadName("the name contains a NUL byte"));
         }
-        let mut names: Names = expand(&self.store, directory, pattern)?;
+        let mut names: Names = expand(self, directory, pattern)?;
         names.sort(selection.reverse);
-        Ok(Listing::of_names(self.store.clone(), directory, names, selection))
+        Ok(Listing::of_names(self, directory, names, selection))
     }
 
-    /// Bytes that can still be written where `path` is, or would be. Needs any right.
+    /// Bytes that can still be written where `path` is, or would be: as much as both the disk and the account's quota
+    /// have room for. Needs any right.
     pub fn space(&self, path: &VirtualPath) -> Result<u64, StoreError> {
-        need(self.rights() != Rights::NONE, "list")?;
-        visible(path)?;
-        let found = match self.store.resolver.open_path(path.relative(), sys::PLACE) {
-            Err(Miss::Os(Errno::NOENT)) => {
-                let parent = path.parent().unwrap_or_else(VirtualPath::root);
-                self.store.resolver.open_path(parent.relative(), sys::PLACE_DIRECTORY)
-            }
-            found => found,
-        };
-        Ok(sys::free_bytes(found?.0)?)
+        let free = self.disk_space(path)?;
+        Ok(self.usage()?.and_then(|usage| usage.room()).map_or(free, |room| free.min(room)))
     }
 
-    fn key(&self, path: &VirtualPath) -> (Arc<str>, VirtualPath) {
+    /// Bytes that the disk has room for where `path` is, or would be, whatever quota there is. Needs any right.
+    pub fn disk_space(&self, path: &VirtualPath) -> Result<u64, StoreError> {
+        let any = |rights: Rights| need(rights != Rights::NONE, "list");
+        let there = match self.open(path, sys::PLACE, any) {
+            // Nothing bears the name, and something may.
+            Err(StoreError::NotFound) => match self.place(path, any)? {
+                Some(place) if place.stat.is_none() => place.directory,
+                _ => return Err(StoreError::NotFound),
+            },
+            found => found?.fd,
+        };
+        Ok(sys::free_bytes(there)?)
+    }
+
+    pub(super) fn key(&self, path: &VirtualPath) -> (Arc<str>, VirtualPath) {
         (self.owner.clone(), path.clone())
-    }
-
-    /// What stands at `path` itself. A link that leaves the root does not exist; one that dangles inside does.
-    fn present(&self, path: &VirtualPath) -> Result<PresentPlace, StoreError> {
-        let Place { directory, name, stat } =
-            self.store.resolver.place(path.relative())?.ok_or(StoreError::IsDirectory)?;
-        let stat = stat.ok_or(StoreError::NotFound)?;
-        let device = sys::identity(&sys::stat_fd(&directory)?).device;
-        let served = if is_link(&stat) {
-            !matches!(self.store.resolver.open_path(path.relative(), sys::PLACE), Err(Miss::Outside))
-        } else {
-            self.store.resolver.is_entry_served(&directory, &name, &stat, device)
-        };
-        let size = sys::size(&stat);
-        if served { Ok(PresentPlace { directory, name, size }) } else { Err(StoreError::NotFound) }
-    }
-
-    /// Directory and name of the existing thing that `path` leads to.
-    fn followed(&self, path: &VirtualPath) -> Result<(OwnedFd, Vec<u8>), StoreError> {
-        visible(path)?;
-        match self.store.resolver.place_followed(path.relative())? {
-            Some(place) if place.stat.is_none() => Err(StoreError::NotFound),
-            Some(place) => Ok((place.directory, place.name)),
-            // A directory without a name of its own: the root, or where a link ends in "..".
-            None => Ok((self.store.resolver.open_path(path.relative(), sys::PLACE_DIRECTORY)?.0, b".".to_vec())),
-        }
     }
 
     /// Removes what no client can see from a directory that is to go; fails where a client can see something.
@@ -281,27 +290,33 @@ impl View {
     }
 }
 
-/// A name that something bears.
-struct PresentPlace {
-    directory: OwnedFd,
-    name: Vec<u8>,
-    /// Bytes.
-    size: u64,
+/// Whether a directory may be listed: in a drop-box too, where it shows only what the session has brought.
+pub(super) fn to_list(rights: Rights) -> Result<(), StoreError> {
+    need(rights.list || rights == Rights::DROP_BOX, "list")
 }
 
-fn need(right: bool, name: &'static str) -> Result<(), StoreError> {
-    if right { Ok(()) } else { Err(StoreError::Forbidden(name)) }
+fn to_read(rights: Rights) -> Result<(), StoreError> {
+    need(rights.read, "read")
 }
 
-/// Reserved names do not exist.
-fn visible(path: &VirtualPath) -> Result<(), StoreError> {
-    if path.components().any(is_temporary) { Err(StoreError::NotFound) } else { Ok(()) }
+fn to_delete(rights: Rights) -> Result<(), StoreError> {
+    need(rights.delete, "delete")
 }
 
-/// Reserved names cannot be made, and nothing can be made below one.
-fn creatable(path: &VirtualPath) -> Result<(), StoreError> {
-    if path.name().is_some_and(is_temporary) {
-        return Err(StoreError::BadName("the name is reserved for uploads in progress"));
-    }
-    visible(path)
+fn to_mkdir(rights: Rights) -> Result<(), StoreError> {
+    need(rights.mkdir, "mkdir")
+}
+
+/// Removes a file or link; what it was is looked at where somebody counts.
+fn unlink(directory: &OwnedFd, name: &[u8], counting: bool) -> Result<Change, StoreError> {
+    let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
+    sys::unlink(directory, name)?;
+    Ok(went.as_ref().map_or_else(Change::default, Change::went))
+}
+
+/// The same for an empty directory.
+fn remove_directory(directory: &OwnedFd, name: &[u8], counting: bool) -> Result<Change, StoreError> {
+    let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
+    sys::remove_directory(directory, name)?;
+    Ok(went.as_ref().map_or_else(Change::default, Change::went))
 }

@@ -18,6 +18,8 @@ pub struct Script {
     pub options: Vec<String>,
     /// Lines of the users file: name, home, and rights.
     pub users: Vec<(String, String, Vec<String>)>,
+    /// More lines for some of them.
+    pub rules: Vec<(String, String)>,
     /// Over which protocols.
     pub families: Vec<Family>,
     /// Its steps.
@@ -37,7 +39,7 @@ pub struct Step {
 /// Reads a transcript.
 pub fn parse(text: &str) -> Outcome<Script> {
     let families = vec![Family::V4, Family::V6];
-    let mut script = Script { options: Vec::new(), users: Vec::new(), families, steps: Vec::new() };
+    let mut script = Script { options: Vec::new(), users: Vec::new(), rules: Vec::new(), families, steps: Vec::new() };
     let mut server = None;
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() || line.starts_with('#') {
@@ -52,6 +54,10 @@ pub fn parse(text: &str) -> Outcome<Script> {
                     return Err(format!("line {number}: users NAME HOME RIGHTS…"));
                 };
                 script.users.push((name, home, words.collect()));
+            }
+            ("rule", rule) => {
+                let (name, line) = rule.split_once(' ').ok_or(format!("line {number}: rule NAME KEY = VALUE"))?;
+                script.rules.push((name.to_string(), line.to_string()));
             }
             ("over", "ipv4") => script.families = vec![Family::V4],
             ("over", "ipv6") => script.families = vec![Family::V6],

@@ -59,6 +59,19 @@ fn each_mistake_has_its_place_and_says_what_was_expected() {
         ("[[user]]\nname = \"a\\nb\"\n", 2, 8, &["control character"]),
         (&long, 2, 8, &["256 bytes", "at most 255"]),
         (&format!("{head}rights = \"full\"\n\n{head}rights = []\n"), 7, 8, &["\"alice\"", "line 2"]),
+        // Rules.
+        (
+            &format!("{head}directories = [{{ path = \"in\", rights = [] }}]\n"),
+            4,
+            25,
+            &["begin with \"/\"", "\"/incoming\""],
+        ),
+        (&format!("{head}directories = [{{ path = \"/\", rights = \"read\" }}]\n"), 4, 39, &["brackets", "[\"read\"]"]),
+        (&format!("{head}directories = [{{ path = \"/\" }}]\n"), 4, 16, &["missing", "\"rights\""]),
+        (&format!("{head}quota = {{ bytes = \"10 Gib\" }}\n"), 4, 19, &["no size", "\"10 GiB\""]),
+        (&format!("{head}quota = {{ bites = 1 }}\n"), 4, 11, &["unknown field", "\"bytes\""]),
+        (&format!("{head}deny = [\"a/b\"]\n"), 4, 9, &["\"/\" in", "\"*.exe\""]),
+        (&format!("{head}files = \"640\"\n"), 4, 9, &["no mode", "\"rw-r-----\""]),
         // Hashes.
         ("[[user]]\nhash = \"secret\"\n", 2, 8, &["no hash", "$argon2id$"]),
         ("[[user]]\nhash = \"$argon2i$v=19$m=8,t=1,p=1$bm9ib2R5\"\n", 2, 8, &["argon2id"]),

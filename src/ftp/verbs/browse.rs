@@ -107,7 +107,7 @@ async fn send(
 /// MLSD: always a directory (501 otherwise, RFC 3659 §7.2.1), always all of it.
 pub async fn mlsd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    let shape = Shape::facts(session.facts, session.view()?.rights());
+    let shape = Shape::facts(session.facts);
     let selection = Selection { hidden: true, follow: true, ..Selection::default() };
     let view = session.view()?;
     let asked = path.clone();
@@ -126,7 +126,7 @@ pub async fn mlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let entry = session.store(&path, |view, path| view.entry(path)).await?;
     let mut line = Vec::new();
-    facts_line(&entry, session.facts, session.view()?.rights(), &path.absolute(), &mut line);
+    facts_line(&entry, session.facts, &path.absolute(), &mut line);
     Ok(Answer::Reply(Reply::multi(250, phrase!("Here it is:"), vec![line.into()], phrase!("End."))))
 }
 

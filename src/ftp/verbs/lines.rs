@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::super::data::pump::Lines;
 use super::super::wire::facts::{self, Can, EntryType, Facts, mlsx_line};
 use super::super::wire::listing::{self, Row, long_line};
-use crate::store::{Entry, Item, Kind, Listing, Rights, StoreError};
+use crate::store::{Entry, Item, Kind, Listing, StoreError};
 
 /// How entries are written.
 pub struct Shape {
@@ -22,7 +22,7 @@ enum Form {
     /// Names alone.
     Names,
     /// MLSD.
-    Facts(Facts, Rights),
+    Facts(Facts),
 }
 
 impl Shape {
@@ -37,8 +37,8 @@ impl Shape {
     }
 
     /// MLSD.
-    pub fn facts(facts: Facts, rights: Rights) -> Self {
-        Shape { form: Form::Facts(facts, rights), prefix: Vec::new(), top: 0 }
+    pub fn facts(facts: Facts) -> Self {
+        Shape { form: Form::Facts(facts), prefix: Vec::new(), top: 0 }
     }
 
     /// For names that are paths as they were typed.
@@ -82,8 +82,8 @@ impl Shape {
                 out.extend_from_slice(b"\r\n");
             }
             (Item::Entry { name, entry }, Form::Long(now)) => long_line(&row(entry, name), *now, out),
-            (Item::Entry { name, entry }, Form::Facts(facts, rights)) => {
-                facts_line(entry, *facts, *rights, name, out);
+            (Item::Entry { name, entry }, Form::Facts(facts)) => {
+                facts_line(entry, *facts, name, out);
                 out.extend_from_slice(b"\r\n");
             }
             // Names alone come only where names alone were asked for.
@@ -113,7 +113,8 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
 }
 
 /// The facts of one entry, without a line end.
-pub fn facts_line(entry: &Entry, facts: Facts, rights: Rights, name: &[u8], out: &mut Vec<u8>) {
+pub fn facts_line(entry: &Entry, facts: Facts, name: &[u8], out: &mut Vec<u8>) {
+    let rights = entry.rights;
     let can = Can {
         append: rights.append && entry.writable,
         create: rights.write && entry.writable,

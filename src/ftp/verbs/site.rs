@@ -12,6 +12,7 @@ use super::super::wire::reply::Reply;
 use super::super::wire::words::words;
 use super::first_word;
 use super::table::{SITE, Verb, find_site};
+use crate::store::Usage;
 
 /// The shortest time that a client may ask to be silent: less is a client that throws itself out.
 const LEAST_IDLE: Duration = Duration::from_secs(30);
@@ -128,9 +129,20 @@ fn told(seen: Seen, own: u64) -> Text {
     phrase!("{} from {}, here for {}, {}", seen.session, seen.peer, here_for, doing)
 }
 
-/// SITE QUOTA: there is none, and what limits uploads is the disk.
+/// SITE QUOTA: what is used of it, and what is allowed; without one, what the disk has.
 pub async fn quota(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     let directory = session.directory.clone();
-    let free = session.store(&directory, |view, path| view.space(path)).await?;
-    Answer::say(200, phrase!("No quota is set; the disk has {} bytes free.", free))
+    let asked = session.store(&directory, |view, path| Ok((view.space(path)?, view.usage()?))).await?;
+    let (free, Some(Usage { bytes, files, quota })) = asked else {
+        return Answer::say(200, phrase!("No quota is set; the disk has {} bytes free.", asked.0));
+    };
+    let bytes = match quota.bytes {
+        Some(most) => phrase!("{} of {} bytes", bytes, most),
+        None => phrase!("{} bytes", bytes),
+    };
+    let files = match quota.files {
+        Some(most) => phrase!("{} of {} files and folders", files, most),
+        None => phrase!("{} files and folders", files),
+    };
+    Answer::say(200, phrase!("Used: {}, {}; there is room for {} bytes.", bytes, files, free))
 }

@@ -170,16 +170,22 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
     let opened = session.store(&path, move |view, path| {
         let there = if let How::ResumeAt(offset) = how { offset } else { 0 };
         if let Some(size) = announced
-            && view.space(path)? < size.saturating_sub(there)
+            && view.disk_space(path)? < size.saturating_sub(there)
         {
             return Err(StoreError::Full);
         }
-        match how {
+        let (mut upload, decoder) = match how {
             // REST counts transferred bytes, of which a text file on disk has fewer (RFC 3659 §5.3).
             How::ResumeAt(marker) if text => resume_text(view.upload(path, How::AppendKept)?, marker)
-                .map(|(upload, decoder)| (upload, Some(decoder))),
-            how => Ok((view.upload(path, how)?, text.then(FromNetwork::default))),
+                .map(|(upload, decoder)| (upload, Some(decoder)))?,
+            how => (view.upload(path, how)?, text.then(FromNetwork::default)),
+        };
+        if let Err(e) = upload.expect(announced.unwrap_or_default().saturating_sub(there)) {
+            // What was kept of an earlier upload is kept on.
+            upload.keep();
+            return Err(e);
         }
+        Ok((upload, decoder))
     });
     let (upload, decoder) = opened.await?;
     // The store chooses for STOR too where the account may not touch what stands.

@@ -152,10 +152,10 @@ fn view_permissions(ground: &Ground, path: &str, permissions: u32) {
     ground.view().set_permissions(&at(path), permissions).unwrap();
 }
 
-type Method = (&'static str, fn(&View) -> Result<(), StoreError>);
+pub(super) type Method = (&'static str, fn(&View) -> Result<(), StoreError>);
 
 /// Every method with a path, and that it works on the ground of the table.
-const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     ("enter", |view| view.enter(&at("sub"))),
     ("entry", |view| view.entry(&at("file")).map(drop)),
     ("read", |view| view.read(&at("file")).map(drop)),
@@ -187,7 +187,7 @@ const METHODS: &[Method] = &[
 ];
 
 /// One right alone, or the few that some things need together, and exactly what they allow.
-const TABLE: &[(Rights, &[&str])] = &[
+pub(super) const TABLE: &[(Rights, &[&str])] = &[
     (Rights::NONE, &[]),
     (Rights { list: true, ..Rights::NONE }, &["enter", "entry", "list", "glob", "space"]),
     (Rights { read: true, ..Rights::NONE }, &["enter", "entry", "read", "exists_for_copy", "space"]),

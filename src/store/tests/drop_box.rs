@@ -65,9 +65,9 @@ fn nothing_is_seen_fetched_changed_or_deleted() {
     ground.file("file", "x");
     let view = drop_box(&ground);
     let path = at("file");
-    refused(view.list(&at("/"), Selection::default()), "Forbidden");
-    refused(view.glob(&at("/"), b"*", Selection::default()), "Forbidden");
-    refused(view.entry(&path), "Forbidden");
+    assert_eq!(list(&view, "/"), [""; 0]);
+    assert_eq!(shown(view.glob(&at("/"), b"*", Selection::default())), [""; 0]);
+    refused(view.entry(&path), "NotFound");
     refused(view.read(&path), "Forbidden");
     refused(view.upload(&path, How::Append), "Forbidden");
     refused(view.upload(&path, How::AppendKept), "Forbidden");

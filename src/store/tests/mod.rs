@@ -9,6 +9,8 @@ mod inflow;
 mod kept;
 mod listings;
 mod patterns;
+mod quotas;
+mod rules;
 mod trees;
 mod uploads;
 

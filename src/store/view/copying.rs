@@ -6,11 +6,12 @@ use super::super::names::{MAX_MEMORY, Names};
 use super::super::path::VirtualPath;
 use super::super::portion::Portion;
 use super::super::resolve::{Miss, existing};
+use super::super::rights::Rights;
 use super::super::sys::{self, FileType, Identity, Stat};
 use super::super::tally::Tally;
 use super::super::temporary::{Temporary, is_temporary};
 use super::super::upload::{Base, How, Upload};
-use super::{NEW_DIRECTORY, View, creatable, need, visible};
+use super::{Opened, View, creatable, need, to_mkdir, to_read};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -23,8 +24,6 @@ const ENTRY: u64 = 64 * 1024;
 const MAX_AHEAD: usize = MAX_MEMORY;
 /// Levels descended, as for listings: no tree made by people is this deep.
 const MAX_DEPTH: usize = 256;
-/// Permission bits that a copy takes over, those of the session's umask taken out.
-const TAKEN_OVER: u32 = 0o777;
 
 /// A copy being made. Dropping it leaves the files that are whole, and nothing of the one at hand.
 pub struct Copying {
@@ -38,6 +37,8 @@ pub struct Copying {
 struct Tree {
     source: OwnedFd,
     target: OwnedFd,
+    /// Where both really lie; known where rules ask for it. No link is followed beneath them.
+    real: Option<(VirtualPath, VirtualPath)>,
     /// What the copy itself is, lest it be copied into itself.
     copy: Identity,
     at: Pair,
@@ -60,10 +61,8 @@ struct Pair {
 impl View {
     /// Whether `path` is a file or directory that can be copied. Needs `read`.
     pub fn exists_for_copy(&self, path: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights().read, "read")?;
-        visible(path)?;
-        let (_, stat) = self.store.resolver.open_path(path.relative(), sys::PLACE)?;
-        match sys::kind(&stat) {
+        let opened = self.open(path, sys::PLACE, to_read)?;
+        match sys::kind(&opened.stat) {
             FileType::RegularFile | FileType::Directory => Ok(()),
             _ => Err(StoreError::NotRegular),
         }
@@ -72,13 +71,14 @@ impl View {
     /// Begins to copy `from`, to which a link is followed, to `to`. A file replaces a file; a directory needs a free
     /// name. Needs `read` and `write`, and for a directory `mkdir`.
     pub fn copy(&self, from: &VirtualPath, to: &VirtualPath) -> Result<Copying, StoreError> {
-        need(self.rights().read, "read")?;
-        need(self.rights().write, "write")?;
-        visible(from)?;
+        if !self.rules.are_by_place() {
+            to_read(self.rights())?;
+            to_write(self.rights())?;
+        }
         creatable(to)?;
-        let (_, stat) = self.store.resolver.open_path(from.relative(), sys::PLACE)?;
+        let opened = self.open(from, sys::PLACE, to_read)?;
         let (mut tree, mut file) = (None, None);
-        if sys::kind(&stat) == FileType::Directory {
+        if sys::kind(&opened.stat) == FileType::Directory {
             tree = Some(self.begin_tree(from, to)?);
         } else {
             file = Some(self.begin_file(from, to)?);
@@ -91,26 +91,28 @@ impl View {
     }
 
     fn begin_file(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(Portion, Upload), StoreError> {
-        let portion = Portion::of(self.store.resolver.open_path(from.relative(), sys::READ_FILE)?.0)?;
-        if let Some(standing) = self.store.resolver.place_followed(to.relative())?.and_then(|place| place.stat)
+        let portion = Portion::of(self.open(from, sys::READ_FILE, to_read)?.fd)?;
+        if let Some(standing) = self.place_followed(to, to_write)?.and_then(|place| place.stat)
             && sys::identity(&standing) == portion.stamp.identity()
         {
             return Err(StoreError::BadName("a file cannot be copied onto itself"));
         }
         let upload = self.upload(to, How::Replace)?;
-        let permissions = portion.mode & TAKEN_OVER & !self.umask;
+        let permissions = self.copied(portion.mode);
         Ok((portion, Upload { permissions, ..upload }))
     }
 
     fn begin_tree(&self, from: &VirtualPath, to: &VirtualPath) -> Result<Tree, StoreError> {
-        need(self.rights().mkdir, "mkdir")?;
+        if !self.rules.are_by_place() {
+            to_mkdir(self.rights())?;
+        }
         if to.starts_with(from) {
             return Err(StoreError::BadName("a directory cannot be copied into itself"));
         }
-        let resolver = &self.store.resolver;
-        let (source, stat) = resolver.open_path(from.relative(), sys::READ_DIRECTORY)?;
-        let place = resolver.place(to.relative())?.ok_or(StoreError::Exists)?;
-        sys::make_directory(&place.directory, &place.name, NEW_DIRECTORY & !self.umask)?;
+        let Opened { fd: source, stat, real: source_real } = self.open(from, sys::READ_DIRECTORY, to_read)?;
+        let right = |rights: Rights| to_write(rights).and_then(|()| to_mkdir(rights));
+        let place = self.place(to, right)?.ok_or(StoreError::Exists)?;
+        self.make_directory_at(to, &place.directory, &place.name)?;
         let target = sys::open_at(&place.directory, &place.name, sys::PLACE_DIRECTORY)?;
         let copy = sys::identity(&sys::stat_fd(&target)?);
         let at = Pair {
@@ -120,7 +122,8 @@ impl View {
             target: sys::open_at(&target, b".", sys::PLACE_DIRECTORY)?,
             more: true,
         };
-        Ok(Tree { source, target, copy, at, names: Names::default(), ahead: Vec::new(), ahead_memory: 0 })
+        let real = source_real.zip(place.real);
+        Ok(Tree { source, target, real, copy, at, names: Names::default(), ahead: Vec::new(), ahead_memory: 0 })
     }
 }
 
@@ -178,13 +181,25 @@ fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') }
 }
 
+fn beneath(top: &VirtualPath, below: &[u8]) -> VirtualPath {
+    if below.is_empty() { top.clone() } else { top.child(below) }
+}
+
+fn to_write(rights: Rights) -> Result<(), StoreError> {
+    need(rights.write, "write")
+}
+
 impl Tree {
     /// The next name of the directory at hand that is still there and served; none if there is none.
     fn next_name(&mut self, view: &View) -> Result<Option<(Vec<u8>, Stat)>, StoreError> {
         loop {
             while let Some((name, _)) = self.names.next() {
                 let Some(stat) = existing(sys::stat_at(&self.at.source, name))? else { continue };
-                if view.store.resolver.is_entry_served(&self.at.source, name, &stat, self.at.device) {
+                let shown = self
+                    .real
+                    .as_ref()
+                    .is_none_or(|(source, _)| view.shows(&beneath(source, &self.at.below), name, Some(&stat)));
+                if shown && view.store.resolver.is_entry_served(&self.at.source, name, &stat, self.at.device) {
                     return Ok(Some((name.to_vec(), stat)));
                 }
             }
@@ -211,8 +226,19 @@ impl Tree {
         stat: &Stat,
         tally: &Tally,
     ) -> Result<Option<(Portion, Upload)>, StoreError> {
-        let here = if self.at.below.is_empty() { to.clone() } else { to.child(&self.at.below) };
-        match sys::kind(stat) {
+        let here = beneath(to, &self.at.below);
+        let kind = sys::kind(stat);
+        let real = self.real.as_ref().map(|(source, target)| {
+            (beneath(source, &self.at.below).child(name), beneath(target, &self.at.below).child(name))
+        });
+        if let Some((source, target)) = &real {
+            view.judge(Some(source), to_read)?;
+            view.judge(Some(target), |rights| {
+                to_write(rights)?;
+                if kind == FileType::Directory { to_mkdir(rights) } else { Ok(()) }
+            })?;
+        }
+        match kind {
             FileType::RegularFile => {
                 let fd = match sys::open_at(&self.at.source, name, sys::READ_FILE) {
                     // Gone, or a link by now.
@@ -221,16 +247,18 @@ impl Tree {
                 };
                 let portion = Portion::of(fd)?;
                 let directory = sys::open_at(&self.at.target, b".", sys::PLACE_DIRECTORY)?;
-                let (store, key) = (view.store.clone(), (view.owner.clone(), here.child(name)));
-                let upload = Upload::new(store, key, name.to_vec(), Temporary::create(directory)?);
-                let permissions = portion.mode & TAKEN_OVER & !view.umask;
+                let path = here.child(name);
+                let charge = view.charge(&path, None)?;
+                let upload = Upload::new(view, path, name.to_vec(), Temporary::create(directory)?, charge);
+                let upload = upload.at(real.map(|(_, target)| target));
+                let permissions = view.copied(portion.mode);
                 return Ok(Some((portion, Upload { base: Base::Free, permissions, ..upload })));
             }
             FileType::Directory => {
                 if sys::identity(stat) == self.copy {
                     return Err(StoreError::BadName("a directory cannot be copied into itself"));
                 }
-                sys::make_directory(&self.at.target, name, NEW_DIRECTORY & !view.umask)?;
+                view.make_directory_at(&here.child(name), &self.at.target, name)?;
                 tally.directory();
                 self.note(below(&self.at.below, name))?;
             }

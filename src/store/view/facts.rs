@@ -3,6 +3,7 @@
 use super::super::entry;
 use super::super::error::StoreError;
 use super::super::path::VirtualPath;
+use super::super::rights::Rights;
 use super::super::sys::{self, FileType, Moment, Process, Sys, Ticks};
 use super::{View, need};
 use rustix::io::Errno;
@@ -41,14 +42,16 @@ impl View {
     /// times and `site` for permissions.
     pub fn change(&self, path: &VirtualPath, changes: Changes) -> Result<(), StoreError> {
         let Changes { modified, accessed, created, permissions } = changes;
-        if modified.or(accessed).or(created).is_some() {
-            need(self.rights().write, "write")?;
-        }
-        if permissions.is_some() {
-            need(self.rights().site, "site")?;
+        let times = modified.or(accessed).or(created).is_some();
+        let right = |rights: Rights| {
+            need(rights.write || !times, "write")?;
+            need(rights.site || permissions.is_none(), "site")
+        };
+        if !self.rules.are_by_place() {
+            right(self.rights())?;
         }
         let (accessed, modified, created) = (moment(accessed)?, moment(modified)?, moment(created)?);
-        let (directory, name) = self.followed(path)?;
+        let (directory, name) = self.followed(path, right)?;
         if permissions.is_none() && created.is_none() {
             // By name: what nobody may open, its owner may still date.
             return Ok(sys::set_times_at(directory, &name, accessed, modified)?);

@@ -5,10 +5,11 @@ use super::super::error::{StoreError, Trouble};
 use super::super::path::VirtualPath;
 use super::super::portion::Portion;
 use super::super::resolve::{Place, is_link};
+use super::super::rights::Rights;
 use super::super::sys;
 use super::super::tally::Tally;
 use super::super::upload::{Base, How, Published, Stamp, Upload};
-use super::{View, need, visible};
+use super::{View, need, to_delete, to_read};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -44,14 +45,16 @@ impl View {
             let path = path.clone();
             move |error: StoreError| Trouble { path, error }
         };
-        need(self.rights().read, "read").map_err(about(target))?;
-        need(self.rights().write, "write").map_err(about(target))?;
-        need(self.rights().delete, "delete").map_err(about(target))?;
+        if !self.rules.are_by_place() {
+            to_join(self.rights()).map_err(about(target))?;
+            to_delete(self.rights()).map_err(about(target))?;
+        }
         if parts.len() > MAX_PARTS {
             return Err(about(target)(StoreError::TooMany { what: "parts", limit: MAX_PARTS }));
         }
-        let upload = self.upload(target, How::Replace).map_err(about(target))?;
+        // First what is there, which asks for more than to write.
         let (standing, base) = self.standing(target).map_err(about(target))?;
+        let upload = self.upload(target, How::Replace).map_err(about(target))?;
         let upload = Upload { base, ..upload };
         let mut known: HashSet<_> = standing.iter().map(|standing| standing.stamp.identity()).collect();
         let mut ahead = VecDeque::new();
@@ -69,7 +72,7 @@ impl View {
 
     /// What stands under the target's name, and what must still stand there in the end.
     fn standing(&self, target: &VirtualPath) -> Result<(Option<Portion>, Base), StoreError> {
-        match self.store.resolver.place_followed(target.relative())? {
+        match self.place_followed(target, to_join)? {
             None => Err(StoreError::IsDirectory),
             Some(Place { stat: None, .. }) => Ok((None, Base::Free)),
             Some(place) => {
@@ -82,8 +85,8 @@ impl View {
 
     /// A part, opened: no link, because the name is to be deleted, and where it can be.
     fn part(&self, path: &VirtualPath) -> Result<Portion, StoreError> {
-        visible(path)?;
-        let place = self.store.resolver.place(path.relative())?.ok_or(StoreError::IsDirectory)?;
+        let right = |rights: Rights| to_read(rights).and_then(|()| to_delete(rights));
+        let place = self.place(path, right)?.ok_or(StoreError::IsDirectory)?;
         match place.stat {
             None => Err(StoreError::NotFound),
             Some(stat) if is_link(&stat) => Err(StoreError::NotRegular),
@@ -94,6 +97,12 @@ impl View {
             }
         }
     }
+}
+
+/// What is done with the target: it is read and written anew.
+fn to_join(rights: Rights) -> Result<(), StoreError> {
+    to_read(rights)?;
+    need(rights.write, "write")
 }
 
 impl Joining {

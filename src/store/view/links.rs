@@ -2,11 +2,13 @@
 //! a temporary name, resolved, and gets its name only if it leads where it should.
 
 use super::super::error::StoreError;
+use super::super::ledger::Change;
 use super::super::path::VirtualPath;
 use super::super::resolve::Miss;
+use super::super::rights::Rights;
 use super::super::sys::{self, Identity, Stat};
 use super::super::temporary;
-use super::{View, creatable, need, visible};
+use super::{View, creatable, need};
 use std::os::fd::OwnedFd;
 
 /// Directories climbed to find the root; as deep as a path of 4,096 bytes can be.
@@ -19,22 +21,24 @@ impl View {
     /// Makes `link`, a symbolic link to `target`, which must be there. Its text is relative, so that it leads there
     /// for other programs too, and also where the served root is moved. Needs `site`.
     pub fn make_link(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StoreError> {
-        need(self.rights().site, "site")?;
-        visible(target)?;
+        if !self.rules.are_by_place() {
+            to_link(self.rights())?;
+        }
         creatable(link)?;
-        let (_, stat) = self.store.resolver.open_path(target.relative(), sys::PLACE)?;
-        let wanted = sys::identity(&stat);
-        let place = self.store.resolver.place(link.relative())?.ok_or(StoreError::Exists)?;
+        let seen = |rights: Rights| need(!self.rules.are_by_place() || rights.list || rights.read, "list");
+        let wanted = sys::identity(&self.open(target, sys::PLACE, seen)?.stat);
+        let place = self.place(link, to_link)?.ok_or(StoreError::Exists)?;
         if place.stat.is_some() {
             return Err(StoreError::Exists);
         }
         let parent = link.parent().unwrap_or_else(VirtualPath::root);
+        let real = place.real.as_ref().and_then(VirtualPath::parent);
         let leads = |found: &Found| matches!(found, Ok((_, stat)) if sys::identity(stat) == wanted);
         // The short text is right where the link's directory lies where its path says. Behind a link it may not, and
         // then the way up is counted.
         let texts = [Some(relative(&parent, target)), self.by_the_root(&place.directory, target)];
         for text in texts.into_iter().flatten() {
-            if self.try_link(&place.directory, &parent, &place.name, &text, leads)? {
+            if self.try_link(&place.directory, real.as_ref().unwrap_or(&parent), &place.name, &text, leads)? {
                 return Ok(());
             }
         }
@@ -52,14 +56,22 @@ impl View {
     ) -> Result<bool, StoreError> {
         let temporary = temporary::make_link(directory, text)?;
         let made = match good(&self.store.resolver.open_path(path.child(&temporary).relative(), sys::PLACE)) {
-            true => sys::rename_new(directory, &temporary, directory, name).map(|()| true),
-            false => Ok(false),
+            true => self.booked(path, 1, |_| {
+                sys::rename_new(directory, &temporary, directory, name)?;
+                Ok(Change::came(0))
+            }),
+            false => return self.take_back(directory, &temporary).map(|()| false),
         };
-        if !matches!(made, Ok(true)) {
-            // What cannot be removed now is what a sweep is for.
-            let _ = sys::unlink(directory, &temporary);
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) => self.take_back(directory, &temporary).and(Err(error)),
         }
-        Ok(made?)
+    }
+
+    /// Removes a link under a temporary name; what cannot be removed now is what a sweep is for.
+    fn take_back(&self, directory: &OwnedFd, temporary: &[u8]) -> Result<(), StoreError> {
+        let _ = sys::unlink(directory, temporary);
+        Ok(())
     }
 
     /// From this directory up to the root and down to the target, whatever links led into the directory.
@@ -77,6 +89,10 @@ impl View {
         }
         None
     }
+}
+
+fn to_link(rights: Rights) -> Result<(), StoreError> {
+    need(rights.site, "site")
 }
 
 /// The way from one directory to another path, both as they are called.

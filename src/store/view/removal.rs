@@ -1,13 +1,13 @@
 //! Removing a directory and all that is in it, in bounded steps: from descriptor to descriptor, so that no link is ever
 //! followed, never into another file system, and with memory that neither width nor depth of the tree can grow.
 
-use super::super::Store;
 use super::super::error::{StoreError, Trouble};
 use super::super::path::VirtualPath;
 use super::super::sys::{self, FileType, Identity};
 use super::super::tally::Tally;
 use super::super::temporary::{is_temporary, remove_if_dead};
-use super::{PresentPlace, View, need, visible};
+use super::door::PresentPlace;
+use super::{View, remove_directory, to_delete, unlink};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const MAX_REFILLS: u32 = 100;
 
 /// A directory being removed. Dropping it leaves what is still there.
 pub struct Removal {
-    store: Arc<Store>,
+    view: View,
     path: VirtualPath,
     place: PresentPlace,
     /// The directories stood in, from the one to be removed down.
@@ -49,16 +49,15 @@ struct Level {
 impl View {
     /// Begins to remove a directory with all that is in it. Needs `delete`.
     pub fn remove_tree(&self, path: &VirtualPath) -> Result<Removal, StoreError> {
-        need(self.rights().delete, "delete")?;
-        visible(path)?;
         if path.is_root() {
+            to_delete(self.rights())?;
             return Err(StoreError::BadName("the root cannot be removed"));
         }
-        let place = self.present(path)?;
+        let place = self.present(path, to_delete)?;
         let at = sys::open_at(&place.directory, &place.name, sys::READ_DIRECTORY)?;
         let level = level_of(&at, place.name.clone(), sys::identity(&sys::stat_fd(&place.directory)?))?;
-        let (store, path, tally) = (self.store.clone(), path.clone(), Arc::default());
-        Ok(Removal { store, path, place, levels: vec![level], at, met: false, tally })
+        let (view, path, tally) = (self.clone(), path.clone(), Arc::default());
+        Ok(Removal { view, path, place, levels: vec![level], at, met: false, tally })
     }
 }
 
@@ -104,13 +103,15 @@ impl Removal {
 
     /// Reads some names on, removes what is no directory and notes what is. How many there were, and whether more may come.
     fn read_on(&mut self) -> Result<(usize, bool), Trouble> {
-        let Removal { store, levels, at, tally, .. } = self;
+        let real = self.stands();
+        let Removal { view, path, levels, at, tally, .. } = self;
         let Some(level) = levels.last_mut() else { return Ok((0, false)) };
         let (mut seen, mut trouble) = (0, None);
         let more = sys::read_names(&*at, |name, kind| {
             seen += 1;
             if trouble.is_none() {
-                trouble = take(store, level, at, name, kind, tally).err().map(|e| (name.to_vec(), e));
+                trouble =
+                    take(view, (path, real.as_ref()), level, at, name, kind, tally).err().map(|e| (name.to_vec(), e));
             }
             seen >= STEP
         });
@@ -154,12 +155,14 @@ impl Removal {
             }
         };
         let name = self.levels.last().map_or(&[][..], |level| &level.name);
-        match sys::remove_directory(above.as_ref().unwrap_or(&self.place.directory), name) {
+        let directory = above.as_ref().unwrap_or(&self.place.directory);
+        let removed = self.view.booked(&self.path, 0, |counting| remove_directory(directory, name, counting));
+        match removed {
             Ok(()) => self.tally.directory(),
-            Err(Errno::NOENT) => {}
+            Err(StoreError::NotFound) => {}
             // Something came into it: once more.
-            Err(Errno::NOTEMPTY | Errno::EXIST) if self.refill() => return Ok(false),
-            Err(errno) => return Err(self.trouble(None, errno.into())),
+            Err(StoreError::NotEmpty | StoreError::Exists) if self.refill() => return Ok(false),
+            Err(error) => return Err(self.trouble(None, error)),
         }
         self.levels.pop();
         match above {
@@ -186,6 +189,12 @@ impl Removal {
         Ok(())
     }
 
+    /// Where we really stand; known where rules ask for it. No link was followed on the way down.
+    fn stands(&self) -> Option<VirtualPath> {
+        let top = self.place.real.clone()?;
+        Some(self.levels.iter().skip(1).fold(top, |real, level| real.child(&level.name)))
+    }
+
     /// The trouble with the directory that we stand in, or with a name in it.
     fn trouble(&self, name: Option<&[u8]>, error: StoreError) -> Trouble {
         let levels = self.levels.iter().skip(1).map(|level| level.name.as_slice());
@@ -196,7 +205,8 @@ impl Removal {
 
 /// Removes what bears the name if it is no directory; notes it if it is one and there is room to.
 fn take(
-    store: &Store,
+    view: &View,
+    (path, real): (&VirtualPath, Option<&VirtualPath>),
     level: &mut Level,
     at: &OwnedFd,
     name: &[u8],
@@ -206,12 +216,20 @@ fn take(
     if is_temporary(name) {
         if !level.freed {
             level.freed = true;
-            store.common.kept.forget_in(level.identity);
+            view.store.common.kept.forget_in(level.identity);
         }
         return match remove_if_dead(at, name)? {
             true => Ok(()),
             false => Err(StoreError::Busy),
         };
+    }
+    if let Some(real) = real {
+        let thing = real.child(name);
+        // What is not shown is not spoken of, and stays.
+        if !view.shows(real, name, None) {
+            return Err(StoreError::NotEmpty);
+        }
+        view.judge(Some(&thing), to_delete)?;
     }
     let kind = match kind {
         FileType::Unknown => match sys::stat_at(at, name) {
@@ -227,11 +245,11 @@ fn take(
         }
         return Ok(());
     }
-    match sys::unlink(at, name) {
+    match view.booked(path, 0, |counting| unlink(at, name, counting)) {
         Ok(()) => tally.file(),
         // Gone, or a directory by now: the next reading tells.
-        Err(Errno::NOENT | Errno::ISDIR) => {}
-        Err(errno) => return Err(errno.into()),
+        Err(StoreError::NotFound | StoreError::IsDirectory) => {}
+        Err(error) => return Err(error),
     }
     Ok(())
 }

@@ -1,0 +1,237 @@
+//! Rules by place, by name and by session: what counts is where a thing really lies, whoever swaps what meanwhile.
+
+use super::changes::{METHODS, TABLE};
+use super::*;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn rules(rights: Rights, directories: &[(&str, Rights)]) -> Rules {
+    let directories = directories.iter().map(|(path, rights)| (PathPattern::of(path).unwrap(), *rights)).collect();
+    Rules::new(rights, Special { directories, ..Special::default() })
+}
+
+fn names(deny: &[&str], hide: &[&str]) -> Rules {
+    let read = |patterns: &[&str]| patterns.iter().map(|pattern| NamePattern::of(pattern).unwrap()).collect();
+    Rules::new(Rights::FULL, Special { deny: read(deny), hide: read(hide), ..Special::default() })
+}
+
+/// Whatever the method, what counts are the rights for the thing and not the account's.
+#[test]
+fn every_method_asks_for_its_right_where_the_thing_lies() {
+    // These are about the root, or about no place.
+    let elsewhere = ["glob", "set_umask"];
+    for (rights, allowed) in TABLE {
+        for (name, method) in METHODS.iter().filter(|(name, _)| !elsewhere.contains(name)) {
+            for ground in Ground::both() {
+                ground.file("file", "content");
+                ground.directory("sub");
+                let mut upload = ground.view().upload(&at("broken"), How::Replace).unwrap();
+                upload.write(b"x").unwrap();
+                assert!(upload.keep());
+                let before = ground.names_on_disk("");
+                let view = ground.store.view(rules(Rights::FULL, &[("/*", *rights)]), "someone".into());
+                // To link to something it must be seen, where that can be forbidden.
+                let seen = *name != "make_link" || rights.list || rights.read;
+                let allowed: &[&str] = if seen { allowed } else { &[] };
+                match method(&view) {
+                    Ok(()) => assert!(allowed.contains(name), "{name} with {rights:?}"),
+                    Err(StoreError::Forbidden(_)) => {
+                        assert!(!allowed.contains(name), "{name} with {rights:?}");
+                        assert_eq!(ground.names_on_disk(""), before, "{name} with {rights:?}");
+                    }
+                    Err(error) => panic!("{name} with {rights:?}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_place_without_rights_tells_nothing_about_the_disk() {
+    for ground in Ground::both() {
+        ground.file("secret/there", "x");
+        ground.link("secret", "door");
+        let view = ground.store.view(rules(Rights::FULL, &[("/secret", Rights::NONE)]), "someone".into());
+        for path in ["secret/there", "secret/gone", "secret/gone/x", "secret/there/x", "door/there", "door/gone"] {
+            refused(view.entry(&at(path)), "Forbidden");
+            refused(view.read(&at(path)), "Forbidden");
+            refused(view.enter(&at(path)), "Forbidden");
+            refused(view.delete(&at(path)), "Forbidden");
+            refused(view.upload(&at(path), How::Replace), "Forbidden");
+            refused(view.rename(&at(path), &at("mine")), "Forbidden");
+            refused(view.space(&at(path)), "Forbidden");
+        }
+        assert_eq!(list(&view, "/"), [""; 0]);
+    }
+}
+
+/// Rules are of places: whoever may rename must not carry a place away from them, or a thing to where it gives more.
+#[test]
+fn a_rename_is_no_way_around_a_rule() {
+    for ground in Ground::both() {
+        ground.file("a/b/secret/f", "secret");
+        ground.file("in/f", "in");
+        ground.directory("out");
+        let no_read = Rights { read: false, ..Rights::FULL };
+        let by = rules(Rights::FULL, &[("/a/*/secret", Rights::NONE), ("/in", no_read), ("/x/*", Rights::READ_ONLY)]);
+        let view = ground.store.view(by, "someone".into());
+        for directory in ["a", "a/b"] {
+            refused(view.exists_for_rename(&at(directory)), "BadName");
+            refused(view.rename(&at(directory), &at("moved")), "BadName");
+        }
+        refused(view.rename(&at("a/b/secret"), &at("moved")), "Forbidden");
+        refused(view.rename(&at("out"), &at("x")), "BadName");
+        refused(view.rename(&at("in/f"), &at("out/f")), "Forbidden");
+        view.rename(&at("in/f"), &at("in/g")).unwrap();
+        view.rename(&at("out"), &at("out2")).unwrap();
+        assert_eq!(ground.content("a/b/secret/f").unwrap(), "secret");
+    }
+}
+
+#[test]
+fn what_is_in_a_tree_is_judged_thing_by_thing() {
+    for ground in Ground::both() {
+        ground.file("tree/a/keep/f", "x");
+        ground.file("tree/b/secret/f", "x");
+        ground.file("tree/b/f", "x");
+        let kept = Rights { delete: false, ..Rights::FULL };
+        let by = rules(Rights::FULL, &[("/tree/*/keep", kept), ("/**/secret", Rights::NONE)]);
+        let view = ground.store.view(by, "someone".into());
+        let mut removal = view.remove_tree(&at("tree")).unwrap();
+        let trouble = loop {
+            match removal.step() {
+                Ok(more) => assert!(more, "all was removed"),
+                Err(trouble) => break trouble,
+            }
+        };
+        assert!(matches!(trouble.error, StoreError::Forbidden("delete") | StoreError::NotEmpty), "{trouble:?}");
+        assert!(ground.content("tree/a/keep/f").is_some() && ground.content("tree/b/secret/f").is_some());
+        ground.file("tree/b/f", "x");
+        let selection = Selection { recursive: true, ..Selection::default() };
+        let all = shown(view.list(&at("tree"), selection));
+        assert_eq!(all, ["d:a", "d:b", "a/:", "d:keep", "a/keep/:", "f", "b/:", "f"]);
+        let mut copying = view.copy(&at("tree"), &at("copy")).unwrap();
+        while copying.step(false).unwrap() {}
+        assert!(ground.content("copy/b/f").is_some() && !ground.host("copy/b/secret").exists());
+    }
+}
+
+#[test]
+fn hidden_and_denied_names_count_wherever_a_link_leads() {
+    for ground in Ground::both() {
+        ground.file(".x/f", "x");
+        ground.file("a.exe", "x");
+        ground.link(".x", "to-hidden");
+        ground.link("a.exe", "to-denied");
+        ground.link("plain", "link.exe");
+        ground.file("plain", "x");
+        let view = ground.store.view(names(&["*.EXE"], &[".*"]), "someone".into());
+        for path in [".x", ".x/f", "to-hidden", "to-hidden/f", ".new"] {
+            refused(view.entry(&at(path)), "NotFound");
+            refused(view.upload(&at(path), How::Replace), "NotFound");
+        }
+        for path in ["a.exe", "A.Exe", "to-denied", "link.exe", "new.exe", "a.exe/x"] {
+            refused(view.entry(&at(path)), "DeniedName");
+            refused(view.read(&at(path)), "DeniedName");
+            refused(view.upload(&at(path), How::Replace), "DeniedName");
+        }
+        let all = Selection { hidden: true, follow: true, ..Selection::default() };
+        assert_eq!(shown(view.list(&at("/"), all)), ["a.exe", "link.exe", "plain"]);
+    }
+}
+
+#[test]
+fn new_things_have_the_modes_that_were_told() {
+    let ground = Ground::new();
+    let special = Special { files: Some(0o640), folders: Some(0o750), ..Special::default() };
+    let mut view = ground.store.view(Rules::new(Rights::FULL, special), "someone".into());
+    let mode = |path: &str| fs::metadata(ground.host(path)).unwrap().mode() & 0o7777;
+    put(&view, "f", How::Replace, "x").unwrap();
+    view.make_directory(&at("d")).unwrap();
+    assert_eq!((mode("f"), mode("d"), view.umask()), (0o640, 0o750, 0o027));
+    // A session may take from that and not add to it.
+    view.set_umask(0).unwrap();
+    put(&view, "f2", How::Replace, "x").unwrap();
+    view.set_umask(0o077).unwrap();
+    put(&view, "f3", How::Replace, "x").unwrap();
+    view.make_directory(&at("d3")).unwrap();
+    assert_eq!((mode("f2"), mode("f3"), mode("d3")), (0o640, 0o600, 0o700));
+    // What stands keeps its own, and a client who may says what it likes; never the set-id bits.
+    put(&view, "f", How::Replace, "y").unwrap();
+    view.set_permissions(&at("f2"), 0o7666).unwrap();
+    assert_eq!((mode("f"), mode("f2")), (0o640, 0o666));
+}
+
+#[test]
+fn a_drop_box_shows_what_the_session_has_brought_and_as_it_brought_it() {
+    let ground = Ground::new();
+    ground.file("others", "x");
+    let by = rules(Rights::READ_ONLY, &[("/box", Rights::DROP_BOX)]);
+    ground.file("box/others", "x");
+    let view = ground.store.view(by.clone(), "camera".into());
+    put(&view, "box/mine", How::Replace, "mine").unwrap();
+    put(&view, "box/others", How::Replace, "mine").unwrap();
+    view.make_directory(&at("box/day")).unwrap();
+    assert_eq!(list(&view, "box"), ["d:day", "mine", "others.1"]);
+    assert_eq!(view.entry(&at("box/mine")).unwrap().size, 4);
+    refused(view.entry(&at("box/others")), "NotFound");
+    refused(view.read(&at("box/mine")), "Forbidden");
+    // Somebody takes it away and another file gets its name, and perhaps its number.
+    fs::remove_file(ground.host("box/mine")).unwrap();
+    ground.file("box/mine", "another's");
+    assert_eq!(list(&view, "box"), ["d:day", "others.1"]);
+    assert_eq!(list(&ground.store.view(by, "camera".into()), "box"), [""; 0]);
+    assert_eq!(list(&view, "/"), ["d:box", "others"]);
+}
+
+/// A directory, and a link to where nothing may be done, change places all the time.
+#[test]
+fn a_link_swapped_in_meanwhile_leads_around_no_rule() {
+    const ROUNDS: u32 = 300;
+    for ground in Ground::both() {
+        ground.file("open/door/f", "open");
+        ground.file("secret/f", "secret");
+        ground.link("../secret", "open/trap");
+        let by = rules(Rights::FULL, &[("/secret", Rights::NONE)]);
+        let view = ground.store.view(by, "someone".into());
+        let stop = AtomicBool::new(false);
+        let (door, trap) = (ground.host("open/door"), ground.host("open/trap"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = renameat_with(CWD, &door, CWD, &trap, RenameFlags::EXCHANGE);
+                }
+            });
+            for round in 0..ROUNDS {
+                if let Ok(content) = read(&view, "open/door/f") {
+                    assert_ne!(content, b"secret");
+                }
+                let _ = put(&view, &format!("open/door/new{round}"), How::Replace, "x");
+                let _ = view.make_directory(&at(format!("open/door/dir{round}")));
+                let _ = view.rename(&at("open/door/f"), &at("open/door/f"));
+                let listing = view.list(&at("open/door"), Selection::default());
+                assert!(listing.is_err() || shown(listing).iter().all(|name| name != "only-secret"));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(ground.names_on_disk("secret"), ["f"]);
+    }
+}
+
+/// The directory that an upload goes to is moved away while its bytes come.
+#[test]
+fn an_upload_is_not_carried_to_where_it_may_not_be() {
+    for ground in Ground::both() {
+        ground.directory("in/d");
+        ground.directory("secret");
+        let by = rules(Rights::FULL, &[("/secret", Rights::NONE)]);
+        let view = ground.store.view(by, "someone".into());
+        let mut upload = view.upload(&at("in/d/f"), How::Replace).unwrap();
+        upload.write(b"x").unwrap();
+        fs::rename(ground.host("in/d"), ground.host("secret/d")).unwrap();
+        ground.link("../secret/d", "in/d");
+        refused(upload.publish(), "ChangedMeanwhile");
+        assert_eq!(ground.names_on_disk("secret/d"), [""; 0]);
+    }
+}

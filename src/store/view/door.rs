@@ -1,0 +1,226 @@
+//! The checks that every method of a view passes: a path is resolved to a descriptor, where that really lies is judged,
+//! and the descriptor is what is worked with. So no name and no link that is swapped meanwhile leads around a rule.
+//! It refuses to know what is done behind the door.
+
+use super::super::entry::Entry;
+use super::super::error::StoreError;
+use super::super::own::Own;
+use super::super::path::VirtualPath;
+use super::super::resolve::{Located, Miss, Place, is_link};
+use super::super::rights::Rights;
+use super::super::sys::{self, FileType, Stat};
+use super::super::temporary::is_temporary;
+use super::View;
+use rustix::fs::OFlags;
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
+
+/// What was opened.
+pub(in super::super) struct Opened {
+    pub(in super::super) fd: OwnedFd,
+    pub(in super::super) stat: Stat,
+    /// Where it really lies; known where rules ask for it.
+    pub(in super::super) real: Option<VirtualPath>,
+}
+
+/// A name that something bears.
+pub(super) struct PresentPlace {
+    pub(super) directory: OwnedFd,
+    pub(super) name: Vec<u8>,
+    pub(super) stat: Stat,
+    pub(super) real: Option<VirtualPath>,
+}
+
+impl View {
+    /// What may be done with what really lies at `real`; without rules by place it is the same everywhere.
+    pub(in super::super) fn rights_at(&self, real: Option<&VirtualPath>) -> Rights {
+        real.map_or(self.rules.rights(), |real| self.rules.at(real))
+    }
+
+    /// Whether a right suffices for what really lies at `real`, and its names are none that the rules forbid.
+    pub(in super::super) fn judge(
+        &self,
+        real: Option<&VirtualPath>,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        need(self.rights_at(real))?;
+        real.map_or(Ok(()), |real| self.judge_names(real))
+    }
+
+    /// Hidden names are missing, and denied ones refused.
+    pub(in super::super) fn judge_names(&self, path: &VirtualPath) -> Result<(), StoreError> {
+        if self.rules.hide(path) {
+            return Err(StoreError::NotFound);
+        }
+        if self.rules.deny(path) { Err(StoreError::DeniedName) } else { Ok(()) }
+    }
+
+    /// Opens what `path` leads to, if a right for that suffices.
+    pub(in super::super) fn open(
+        &self,
+        path: &VirtualPath,
+        flags: OFlags,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<Opened, StoreError> {
+        self.open_if(path, flags, |real| self.judge(real, &need))
+    }
+
+    /// The same with a verdict of its own on where it really lies.
+    pub(super) fn open_if(
+        &self,
+        path: &VirtualPath,
+        flags: OFlags,
+        judge: impl Fn(Option<&VirtualPath>) -> Result<(), StoreError>,
+    ) -> Result<Opened, StoreError> {
+        if !self.rules.are_by_place() {
+            judge(None)?;
+            visible(path)?;
+            let (fd, stat) = self.store.resolver.open_path(path.relative(), flags)?;
+            return Ok(Opened { fd, stat, real: None });
+        }
+        visible(path)?;
+        // Before what is there is spoken of: a refusal must not tell whether something is.
+        let Located { real, found } = self.store.resolver.locate(path, flags);
+        judge(Some(&real))?;
+        self.judge_names(path)?;
+        let (fd, stat) = found?;
+        Ok(Opened { fd, stat, real: Some(real) })
+    }
+
+    /// The directory and the name of `path`, which may be a link or free, if a right suffices for it. None for the root.
+    pub(in super::super) fn place(
+        &self,
+        path: &VirtualPath,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<Option<Place>, StoreError> {
+        self.place_of(path, false, need)
+    }
+
+    /// The same, but a name that is a link is followed to where it leads, and that is judged.
+    pub(in super::super) fn place_followed(
+        &self,
+        path: &VirtualPath,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<Option<Place>, StoreError> {
+        self.place_of(path, true, need)
+    }
+
+    fn place_of(
+        &self,
+        path: &VirtualPath,
+        follow: bool,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<Option<Place>, StoreError> {
+        let resolver = &self.store.resolver;
+        if !self.rules.are_by_place() {
+            need(self.rules.rights())?;
+            visible(path)?;
+            return match follow {
+                true => Ok(resolver.place_followed(path.relative())?),
+                false => Ok(resolver.place(path.relative())?),
+            };
+        }
+        visible(path)?;
+        let Located { real, found } = resolver.locate_place(path, follow);
+        self.judge(Some(&real), need)?;
+        self.judge_names(path)?;
+        Ok(found?)
+    }
+
+    /// What stands at `path` itself. A link that leaves the root does not exist; one that dangles inside does.
+    pub(super) fn present(
+        &self,
+        path: &VirtualPath,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<PresentPlace, StoreError> {
+        let Place { directory, name, stat, real } = self.place(path, need)?.ok_or(StoreError::IsDirectory)?;
+        let stat = stat.ok_or(StoreError::NotFound)?;
+        let device = sys::identity(&sys::stat_fd(&directory)?).device;
+        let served = if is_link(&stat) {
+            !matches!(self.store.resolver.open_path(path.relative(), sys::PLACE), Err(Miss::Outside))
+        } else {
+            self.store.resolver.is_entry_served(&directory, &name, &stat, device)
+        };
+        if served { Ok(PresentPlace { directory, name, stat, real }) } else { Err(StoreError::NotFound) }
+    }
+
+    /// Directory and name of the existing thing that `path` leads to.
+    pub(super) fn followed(
+        &self,
+        path: &VirtualPath,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<(OwnedFd, Vec<u8>), StoreError> {
+        match self.place_followed(path, &need)? {
+            Some(place) if place.stat.is_none() => Err(StoreError::NotFound),
+            Some(place) => Ok((place.directory, place.name)),
+            // A directory without a name of its own: the root, or where a link ends in "..".
+            None => Ok((self.open(path, sys::PLACE_DIRECTORY, need)?.fd, b".".to_vec())),
+        }
+    }
+
+    /// Whether something that a listing has met in the directory at `real` is shown: what nothing can be done with is not,
+    /// and in a drop-box only what this session has brought. What it is may not be known yet.
+    pub(in super::super) fn shows(&self, real: &VirtualPath, name: &[u8], stat: Option<&Stat>) -> bool {
+        if self.rules.hide_name(name) {
+            return false;
+        }
+        let thing = real.child(name);
+        match self.own_in(Some(real)) {
+            Some(own) => stat.is_some_and(|stat| own.has(&thing, stat)),
+            None => self.rules.let_pass(&thing),
+        }
+    }
+
+    /// What the session has brought, where it is shown nothing else: in a drop-box.
+    pub(in super::super) fn own_in(&self, real: Option<&VirtualPath>) -> Option<&Own> {
+        self.own.as_deref().filter(|_| self.rights_at(real) == Rights::DROP_BOX)
+    }
+
+    /// The entry of something that was opened to be looked at. In a drop-box it is there if the session has brought it,
+    /// and a directory tells nothing of what others have brought to it.
+    pub(in super::super) fn look_at(&self, opened: &Opened) -> Result<Entry, StoreError> {
+        let Opened { fd, stat, real } = opened;
+        let mut entry = self.store.common.owners.entry_of(fd)?;
+        entry.rights = self.rights_at(real.as_ref());
+        if let (Some(own), Some(real)) = (self.own_in(real.as_ref()), real) {
+            if sys::kind(stat) == FileType::Directory {
+                entry.veil();
+            } else if !own.has(real, stat) {
+                return Err(StoreError::NotFound);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Remembers that this session has brought what lies at `real`.
+    pub(in super::super) fn brought(&self, real: Option<&VirtualPath>, stat: &Stat) {
+        if let (Some(own), Some(real)) = (&self.own, real) {
+            own.add(real, stat);
+        }
+    }
+}
+
+impl Entry {
+    /// Takes from a directory's entry what changes with what is in it.
+    fn veil(&mut self) {
+        (self.size, self.links, self.modified) = (0, 1, SystemTime::now());
+    }
+}
+
+/// One right, by its name.
+pub(in super::super) fn need(right: bool, name: &'static str) -> Result<(), StoreError> {
+    if right { Ok(()) } else { Err(StoreError::Forbidden(name)) }
+}
+
+/// Reserved names do not exist.
+pub(super) fn visible(path: &VirtualPath) -> Result<(), StoreError> {
+    if path.components().any(is_temporary) { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// Reserved names cannot be made, and nothing can be made below one.
+pub(super) fn creatable(path: &VirtualPath) -> Result<(), StoreError> {
+    if path.name().is_some_and(is_temporary) {
+        return Err(StoreError::BadName("the name is reserved for uploads in progress"));
+    }
+    visible(path)
+}
