@@ -123,8 +123,9 @@ async fn read(socket: &Socket) -> Result<Vec<u8>, Unintroduced> {
     }
 }
 
-/// How much of these bytes is the header, and whether that is all of it.
-fn end_of(bytes: &[u8]) -> Result<(usize, bool), Unintroduced> {
+/// How much of these bytes is the header, and whether that is all of it. Pure, and public so that anything can be thrown at
+/// it; so is [`parse`].
+pub fn end_of(bytes: &[u8]) -> Result<(usize, bool), Unintroduced> {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
     if begins(v2::PROTOCOL_PREFIX) {
         let Some(length) = bytes.get(FIXED - 2..FIXED) else { return Ok((bytes.len(), false)) };
@@ -144,7 +145,8 @@ fn end_of(bytes: &[u8]) -> Result<(usize, bool), Unintroduced> {
     }
 }
 
-fn parse(header: &[u8]) -> Result<Introduced, Unintroduced> {
+/// What a whole header says.
+pub fn parse(header: &[u8]) -> Result<Introduced, Unintroduced> {
     let unusable = |why: &dyn fmt::Display| Unintroduced::Unusable(why.to_string());
     if header.starts_with(b"PROXY ") {
         return match v1::Header::try_from(header).map_err(|e| unusable(&e))?.addresses {
