@@ -31,6 +31,7 @@ fn carry_out(order: Order) -> Result<ExitCode, Mistake> {
     match order {
         Order::Serve(serve) => crate::serve::run(*serve)?,
         Order::User(user) => print(&crate::user::run(user)?),
+        Order::Bans(bans) => print(&crate::bans::run(bans)?),
         Order::Print(text) => print(&text),
         Order::Client(name, run) => {
             return Ok(rt::block_on(run).unwrap_or_else(|line| {

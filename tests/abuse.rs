@@ -13,12 +13,16 @@ mod crowds;
 mod data;
 /// Signals, lost clients and killed servers.
 mod end;
+/// Two hundred wrong logins a second.
+mod guessers;
 /// The control connection: endless lines, noise, floods.
 mod lines;
 /// Paths and links that lead out of the served folder.
 mod paths;
 /// Five thousand sessions at once, half of them hostile.
 pub mod siege;
+/// Ten thousand who connect and never log in.
+mod slow;
 /// Clients that do the same at the same time.
 mod together;
 

@@ -20,6 +20,7 @@ const FILE_SYSTEM: [(&str, &str); 10] = [
     ("src/host/tls/files.rs", "reads certificates, and keeps the one that it has made"),
     ("src/confine/", "opens, before anything is served, what the kernel is to let through"),
     ("src/watched.rs", "looks whether files of the administrator's have changed"),
+    ("src/bans/file.rs", "reads and replaces the file in which bans outlive the server"),
     ("src/cli/password.rs", "reads the password file before anything is served"),
     ("src/logging/lines.rs", "opens the files that are logged to"),
     ("plugins/netcat/src/carry.rs", "asks what standard input is, and has the kernel send it: no served tree"),
@@ -233,7 +234,7 @@ fn arrows_never_run_up() {
     assert_silent(&["src/accounts/"], &upper, "accounts knows rights, and nothing above");
     assert_silent(
         &["src/host/"],
-        &["crate::ftp", "crate::store", "crate::accounts", "crate::cli", "crate::serve", "crate::user"],
+        &["crate::ftp", "crate::store", "crate::accounts", "crate::bans", "crate::cli", "crate::serve", "crate::user"],
         "the host knows services by their contract",
     );
     assert_silent(&["src/cli/"], &["crate::serve", "crate::user"], "what was typed is understood before it is done");

@@ -21,6 +21,9 @@ mod clients;
 /// What is typed, what a mistake is answered, and what stands in the log.
 mod command_line;
 
+/// Bans, rates and networks, of all services alike.
+mod bans;
+
 /// Compressed transfers, against another zlib.
 mod compressed;
 
@@ -35,6 +38,9 @@ mod digests;
 
 /// Disks that are full, read-only, somebody else's or another one.
 mod disk;
+
+/// Behind a proxy that speaks the PROXY protocol.
+mod proxies;
 
 /// The rules of the house (ARCHITECTURE.md) that a program can see, checked over the source text.
 mod house;

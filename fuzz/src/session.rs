@@ -166,7 +166,7 @@ impl World {
 
 fn origin(server: &TcpStream) -> Origin {
     let (peer, local) = (server.peer_addr().expect("it is connected"), server.local_addr().expect("it is"));
-    Origin { id: 1, peer, local, bound: Ipv4Addr::LOCALHOST.into() }
+    Origin { id: 1, peer, local, bound: Ipv4Addr::LOCALHOST.into(), proxy: None }
 }
 
 fn from_client(to: SocketAddr) -> TcpStream {

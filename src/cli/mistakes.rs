@@ -59,6 +59,9 @@ fn in_one_line(error: &clap::Error, command: &str) -> String {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand if command == "user" => {
             "say what to do, as: gftp user add NAME --users FILE (see gftp user --help)".to_string()
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand if command == "bans" => {
+            "say what to do, as: gftp bans list --bans FILE (see gftp bans --help)".to_string()
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "say what to do, as: gftp serve --root ./fixtures (see gftp --help)".to_string()
         }
@@ -68,6 +71,7 @@ fn in_one_line(error: &clap::Error, command: &str) -> String {
         }
         ErrorKind::InvalidValue if argument.starts_with("--anonymous") => see(&"--anonymous takes off, read or write"),
         ErrorKind::InvalidValue if argument.starts_with("--confine") => see(&"--confine takes auto, require or off"),
+        ErrorKind::InvalidValue if argument.starts_with("--ban ") => see(&"--ban takes on or off"),
         ErrorKind::InvalidValue if argument.starts_with("--log-format") => see(&"--log-format takes text or json"),
         _ => {
             let rendered = error.render().to_string();

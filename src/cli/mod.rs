@@ -2,7 +2,9 @@
 
 mod auth;
 mod bandwidth;
+mod bans;
 mod confine;
+mod entry;
 mod groups;
 mod mistakes;
 mod password;
@@ -20,6 +22,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gftp_plugin::{Plugin, Run};
 
 pub use auth::AuthOrder;
+use bans::TypedBans;
+pub use bans::{BansOrder, Whom};
 pub use mistakes::Mistake;
 use mistakes::{Stop, stop};
 pub(crate) use password::new_password;
@@ -49,6 +53,8 @@ enum Command {
     Serve(Box<TypedServe>),
     /// Make and change the accounts of a users file
     User(Box<TypedUser>),
+    /// Show and lift bans
+    Bans(TypedBans),
     /// List the plugins with their options
     Plugins,
     /// Print the table of FTP commands as Markdown (the README's table is made with it)
@@ -62,6 +68,8 @@ pub enum Order {
     Serve(Box<Serve>),
     /// Change a users file.
     User(UserOrder),
+    /// Show or lift bans.
+    Bans(BansOrder),
     /// Run a client of this name.
     Client(String, Run),
     /// Print this, and nothing else (help, version).
@@ -99,10 +107,13 @@ fn understand(words: &[OsString], plugins: &Plugins) -> Result<Order, Stop> {
     }
     match Typed::from_arg_matches(&typed).map_err(|e| stop(&e, &asked))?.command {
         Command::Serve(typed) => {
-            let services = groups.into_iter().map(|group| group.order(typed.listen())).collect::<Result<_, _>>()?;
+            let entry = typed.entry();
+            let services =
+                groups.into_iter().map(|group| group.order(typed.listen(), &entry)).collect::<Result<_, _>>()?;
             Ok(Order::Serve(Box::new(typed.resolve(services)?)))
         }
         Command::User(typed) => Ok(Order::User(typed.resolve())),
+        Command::Bans(typed) => Ok(Order::Bans(typed.resolve())),
         Command::Plugins => Ok(Order::Print(plugins.list())),
         Command::Commands => Ok(Order::Print(crate::ftp::markdown_table())),
     }

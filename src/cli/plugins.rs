@@ -9,11 +9,12 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, Args, Command};
 use gftp_plugin::{Plugin, Role, Service, Serving};
 
+use super::entry::TypedEntry;
 use super::groups::Group;
 use super::mistakes::context;
 use super::process::{TypedDoor, TypedProcess, TypedRoom, addresses};
 use super::{Order, Serve, Stop, WIDTH, stop};
-use crate::host::{Address, Places};
+use crate::host::{Address, Entry, Places};
 
 /// A service that was asked for.
 pub struct ServiceOrder {
@@ -23,6 +24,8 @@ pub struct ServiceOrder {
     pub addresses: Vec<Address>,
     /// How many may come to it, within what the process takes.
     pub places: Places,
+    /// Who may come to it.
+    pub entry: Entry,
 }
 
 /// The plugins that there are.
@@ -76,7 +79,8 @@ impl Plugins {
     /// The command that the words behind `--plugin NAME` are for.
     pub(super) fn group(&self, name: &OsStr) -> Result<Command, String> {
         let (plugin, serving) = self.service(name)?;
-        let command = with_usual(serving, TypedRoom::augment_args(TypedDoor::augment_args(plugin.command())));
+        let command = TypedEntry::augment_args(TypedRoom::augment_args(TypedDoor::augment_args(plugin.command())));
+        let command = with_usual(serving, command);
         let bin_name = format!("gftp serve … --plugin {}", plugin.name());
         let mut command = command.about(plugin.about().to_string()).long_about(None).bin_name(bin_name);
         // Only then does it know --help as its own.
@@ -127,6 +131,7 @@ impl Plugins {
             // The text comes last: a comment on the type of added options would replace it.
             Role::Service(serving) => {
                 let command = TypedProcess::augment_args(TypedDoor::augment_args(plugin.command()));
+                let command = TypedEntry::augment_args(command);
                 let command = with_usual(serving, command);
                 command.about(plugin.about().to_string()).long_about(None)
             }
@@ -162,7 +167,7 @@ impl Plugins {
             let options = options.clone().render_help().to_string();
             text += &format!("{name}: {}\n  {how}\n{}\n\n", plugin.about(), options.trim_end());
         }
-        text + "Every service has --port, --listen, --max-sessions and --max-per-ip as well.\n"
+        text + "Every service has --port, --listen, --max-sessions, --max-per-ip, --allow, --deny and --proxy-protocol-from as well.\n"
     }
 }
 
@@ -174,8 +179,8 @@ pub(super) struct Typed<'a> {
 }
 
 impl Typed<'_> {
-    /// What it means. `listen` is where FTP listens.
-    pub(super) fn order(&self, listen: &[(IpAddr, Option<u16>)]) -> Result<ServiceOrder, Stop> {
+    /// What it means. `listen` is where FTP listens, and `entry` who may come there.
+    pub(super) fn order(&self, listen: &[(IpAddr, Option<u16>)], entry: &Entry) -> Result<ServiceOrder, Stop> {
         let Typed { name, serving, typed } = self;
         let (door, room) = (read::<TypedDoor>(typed, name)?, read::<TypedRoom>(typed, name)?);
         // FTP's addresses are the plugin's too, but not a port that stands with one of them.
@@ -189,6 +194,7 @@ impl Typed<'_> {
             addresses: addresses(listen, port(door.port, serving, &format!("gftp serve … --plugin {name}"))?),
             service: (serving.make)(typed).map_err(|e| format!("--plugin {name}: {e}"))?,
             places,
+            entry: read::<TypedEntry>(typed, name)?.resolve(Some(entry)),
         })
     }
 }
@@ -214,6 +220,7 @@ fn serve_alone(name: &str, serving: &Serving, typed: &ArgMatches) -> Result<Orde
         addresses: addresses(&door.listen, port(door.port, serving, &format!("gftp {name}"))?),
         service: (serving.make)(typed).map_err(|e| format!("{name}: {e}"))?,
         places: process.places,
+        entry: read::<TypedEntry>(typed, name)?.resolve(None),
     };
     Ok(Order::Serve(Box::new(Serve { ftp: None, services: vec![order], process })))
 }

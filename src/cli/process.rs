@@ -9,10 +9,11 @@ use clap::{Args, ValueEnum};
 use gftp_plugin::parse_time;
 use log::LevelFilter;
 
+use super::bans::TypedBanning;
 use super::confine::TypedConfine;
 use super::values::{parse_count, parse_level, parse_listen};
 use crate::confine;
-use crate::host::{Address, Places};
+use crate::host::{Address, GuardRules, Places};
 use crate::logging::{Format, LogOptions};
 
 /// Of the whole process, as typed.
@@ -37,6 +38,8 @@ pub(super) struct TypedProcess {
     #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     log_format: TypedFormat,
     #[command(flatten)]
+    banning: TypedBanning,
+    #[command(flatten)]
     confine: TypedConfine,
 }
 
@@ -50,6 +53,10 @@ enum TypedFormat {
 pub struct Process {
     /// How many may come, to all services together.
     pub places: Places,
+    /// Who is banned, and who is too fast.
+    pub guard: GuardRules,
+    /// Where bans are kept.
+    pub bans: Option<PathBuf>,
     /// How long sessions may run on after the first signal.
     pub grace: Duration,
     /// What is logged, and where.
@@ -65,7 +72,10 @@ impl TypedProcess {
             TypedFormat::Text => Format::Text,
             TypedFormat::Json => Format::Json,
         };
+        let (guard, bans) = self.banning.resolve();
         Process {
+            guard,
+            bans,
             places: Places { total: self.max_sessions, per_address: self.max_per_ip },
             grace: self.grace,
             confine: self.confine.resolve(),

@@ -12,6 +12,7 @@ use gftp_plugin::{Limits, parse_time};
 use super::Mistake;
 use super::auth::{AuthOrder, TypedAuth};
 use super::bandwidth::TypedBandwidth;
+use super::entry::TypedEntry;
 use super::password::password_of;
 use super::plugins::ServiceOrder;
 use super::process::{Process, TypedProcess, addresses};
@@ -20,7 +21,7 @@ use super::values::{parse_count, parse_listen, parse_ports, parse_public};
 use crate::accounts::{Anonymous, Password};
 use crate::ftp::data::passive::PassiveOptions;
 use crate::ftp::pace::Caps;
-use crate::host::{self, Address};
+use crate::host::{self, Address, Entry};
 
 /// As typed.
 #[derive(Args)]
@@ -88,6 +89,8 @@ pub(super) struct TypedServe {
     #[command(flatten)]
     bandwidth: TypedBandwidth,
     #[command(flatten)]
+    entry: TypedEntry,
+    #[command(flatten)]
     process: TypedProcess,
 }
 
@@ -114,6 +117,8 @@ pub struct FtpOrder {
     pub root: PathBuf,
     /// Where to listen.
     pub addresses: Vec<Address>,
+    /// Who may come.
+    pub entry: Entry,
     /// What visitors without an account may do.
     pub anonymous: Anonymous,
     /// The account given by --user.
@@ -148,6 +153,11 @@ impl TypedServe {
         &self.listen
     }
 
+    /// Who may come.
+    pub(super) fn entry(&self) -> Entry {
+        self.entry.clone().resolve(None)
+    }
+
     /// What it means; a password is asked for here.
     pub(super) fn resolve(self, services: Vec<ServiceOrder>) -> Result<Serve, Mistake> {
         let has_accounts = self.user.is_some() || self.users.is_some() || self.auth.is_any();
@@ -165,6 +175,7 @@ impl TypedServe {
         };
         let addresses = addresses(&self.listen, self.port);
         let tls = self.tls.resolve(&self.listen, self.port, self.passive_address.map(IpAddr::from))?;
+        let entry = self.entry.resolve(None);
         let listens_on_any_v4 = host::listens_on_any_v4(&addresses);
         let ftp = FtpOrder {
             root: self.root,
@@ -178,7 +189,9 @@ impl TypedServe {
                 ports: self.passive_ports,
                 address: self.passive_address,
                 dual: !listens_on_any_v4,
+                proxies: entry.proxies.clone(),
             },
+            entry,
             limits: Limits { idle: self.idle, login: self.login_timeout, ..Limits::default() },
             max_idle: self.max_idle.max(self.idle),
             data_wait: self.data_timeout,

@@ -18,7 +18,7 @@ use super::{Shared, journal, transfer, verbs, work};
 /// Talks to one client from greeting to goodbye.
 pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io::Result<()> {
     conn.speak_telnet();
-    let mut session = Session::new(shared, *conn.origin());
+    let mut session = Session::new(shared, *conn.origin(), conn.conduct().clone());
     if implicit {
         Box::pin(secure(&mut conn, &mut session, true)).await?;
     }

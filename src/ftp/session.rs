@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gftp_plugin::tls::Tunnel;
-use gftp_plugin::{Origin, rt};
+use gftp_plugin::{Conduct, Offence, Origin, rt};
 
 use super::Shared;
 use super::answer::Refusal;
@@ -106,11 +106,19 @@ pub struct Session {
     pub language: Language,
     /// Wrong passwords so far.
     pub failures: u32,
+    /// Commands so far that there are not.
+    unknown: u32,
+    /// To tell how the client behaves.
+    pub conduct: Conduct,
 }
+
+/// Commands that there are not, after which each further one counts as an offence: honest clients try a few, to learn what a
+/// server can do.
+const HONEST_TRIES: u32 = 10;
 
 impl Session {
     /// A stranger's session.
-    pub fn new(shared: Arc<Shared>, origin: Origin) -> Self {
+    pub fn new(shared: Arc<Shared>, origin: Origin, conduct: Conduct) -> Self {
         Session {
             idle: shared.idle,
             shared,
@@ -136,16 +144,26 @@ impl Session {
             algorithm: Algorithm::default(),
             language: Language::English,
             failures: 0,
+            unknown: 0,
+            conduct,
         }
     }
 
-    /// Forgets all but who is on the line, how, and how often they guessed wrong: the state of a new session (REIN, RFC 959
+    /// Forgets all but who is on the line, how, and how often they were wrong: the state of a new session (REIN, RFC 959
     /// §4.1.1).
     pub fn reset(&mut self) {
-        let (failures, security) = (self.failures, self.security.take());
-        *self = Session::new(Arc::clone(&self.shared), self.origin);
-        self.failures = failures;
+        let (failures, unknown, security) = (self.failures, self.unknown, self.security.take());
+        *self = Session::new(Arc::clone(&self.shared), self.origin, self.conduct.clone());
+        (self.failures, self.unknown) = (failures, unknown);
         self.secured(security);
+    }
+
+    /// The client has sent a command that there is not.
+    pub fn note_unknown(&mut self) {
+        self.unknown = self.unknown.saturating_add(1);
+        if self.unknown > HONEST_TRIES {
+            self.conduct.offence(Offence::UnknownCommand);
+        }
     }
 
     /// Forgets who was logged in, and what they were about; transfer parameters stay.

@@ -1,7 +1,13 @@
 //! The front door of every service: it binds, accepts, counts, hands each connection to its service, and at the end
 //! drains. Knows services only by their [`Service`] contract; no protocol is named here.
 
+mod bans;
+mod entry;
 mod gate;
+mod guard;
+mod rates;
+mod remembered;
+mod scores;
 pub mod tls;
 
 use std::io;
@@ -10,12 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::future::{self, Either};
+use futures::future::{self, AbortHandle, Abortable, Either};
 use futures::pin_mut;
+use gftp_plugin::proxy::{self, Introduced};
 use gftp_plugin::rt::{self, Listener, Socket};
-use gftp_plugin::{Conn, Limits, Origin, Service, Shutdown, ShutdownTrigger, listen};
+use gftp_plugin::{Conduct, Conn, Limits, Origin, Service, Shutdown, ShutdownTrigger, listen};
 
+pub use bans::{Ban, BanRules, MOST_BANS, REFORMED_AFTER};
+pub use entry::Entry;
+use gate::Out;
 pub use gate::{Gate, Places};
+pub use guard::{Guard, GuardRules, shown};
+use guard::{Peer, Refused};
+pub use scores::{narrow, wide};
 
 /// How long sessions that were told to end may take for it before they are left behind: enough to remove a temporary
 /// file and say goodbye, not enough to notice.
@@ -29,6 +42,8 @@ pub struct Served<L = Listener> {
     pub limits: Limits,
     /// How many may come to it, within what the whole process takes.
     pub places: Option<Places>,
+    /// Who may come to it.
+    pub entry: Entry,
     /// Where it listens.
     pub listeners: Vec<L>,
 }
@@ -102,9 +117,9 @@ fn is_missing(error: &io::Error) -> bool {
 /// Has the sockets watched, which starts the first thread: nothing is given up after this.
 pub fn watch(all: Vec<Served<TcpListener>>) -> io::Result<Vec<Served>> {
     all.into_iter()
-        .map(|Served { service, limits, places, listeners }| {
+        .map(|Served { service, limits, places, entry, listeners }| {
             let listeners = listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
-            Ok(Served { service, limits, places, listeners })
+            Ok(Served { service, limits, places, entry, listeners })
         })
         .collect()
 }
@@ -114,12 +129,13 @@ pub fn watch(all: Vec<Served<TcpListener>>) -> io::Result<Vec<Served>> {
 pub async fn serve(
     all: Vec<Served>,
     gate: Arc<Gate>,
+    guard: Arc<Guard>,
     shutdown: Shutdown,
     trigger: Arc<ShutdownTrigger>,
     grace: Duration,
 ) -> Drained {
     for served in all {
-        let Served { service, limits, places, listeners } = served;
+        let Served { service, limits, places, entry, listeners } = served;
         service.begin();
         let gate = places.map_or_else(|| Arc::clone(&gate), |places| Gate::within(Arc::clone(&gate), places));
         for listener in listeners {
@@ -127,10 +143,12 @@ pub async fn serve(
                 service: Arc::clone(&service),
                 limits,
                 gate: Arc::clone(&gate),
+                guard: Arc::clone(&guard),
+                entry: entry.clone(),
                 shutdown: shutdown.clone(),
                 bound: listener.get_ref().local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |at| at.ip()),
             };
-            rt::spawn(door.stand_open(listener));
+            rt::spawn(Arc::new(door).stand_open(listener));
         }
     }
     shutdown.draining().await;
@@ -157,46 +175,96 @@ struct Door {
     service: Arc<dyn Service>,
     limits: Limits,
     gate: Arc<Gate>,
+    guard: Arc<Guard>,
+    entry: Entry,
     shutdown: Shutdown,
     bound: IpAddr,
 }
 
+/// A connection, and whose it is.
+struct Arrival {
+    socket: Socket,
+    peer: SocketAddr,
+    local: SocketAddr,
+    proxy: Option<IpAddr>,
+    /// A proxy that asks for itself: it comes every few seconds, and does nothing that anybody wants to read of.
+    is_proxys_own: bool,
+}
+
 impl Door {
-    async fn stand_open(self, listener: Listener) {
+    async fn stand_open(self: Arc<Self>, listener: Listener) {
         loop {
             let accepted = listen::accept(&listener, self.service.name());
             let closing = self.shutdown.draining();
             pin_mut!(accepted, closing);
             match future::select(accepted, closing).await {
-                Either::Left(((socket, peer), _)) => self.let_in(socket, peer),
+                Either::Left(((socket, peer), _)) => self.open(socket, peer),
                 // Dropping the listener makes the kernel refuse newcomers, which tells them more than silence would.
                 Either::Right(_) => return,
             }
         }
     }
 
-    fn let_in(&self, socket: Socket, peer: SocketAddr) {
+    /// Somebody knocks, who may be a proxy that has yet to say for whom.
+    fn open(self: &Arc<Self>, socket: Socket, peer: SocketAddr) {
+        let Ok(local) = socket.get_ref().local_addr() else { return };
+        let direct = Arrival { socket, peer, local: listen::canonical(local), proxy: None, is_proxys_own: false };
+        if self.entry.proxies.contain(peer.ip()) {
+            if let Some(awaited) = proxy::await_header() {
+                let door = Arc::clone(self);
+                rt::spawn(async move {
+                    door.hear_proxy(direct).await;
+                    drop(awaited);
+                });
+            }
+        } else if self.entry.only_by_proxy {
+            log::debug!("{}: closed a connection from {peer}, which is no proxy", self.service.name());
+        } else {
+            self.let_in(direct);
+        }
+    }
+
+    async fn hear_proxy(&self, arrival: Arrival) {
+        let by = arrival.peer.ip();
+        match proxy::introduction(&arrival.socket).await {
+            Ok(Introduced::Client { peer, local }) => self.let_in(Arrival { peer, local, proxy: Some(by), ..arrival }),
+            Ok(Introduced::Proxy) => self.let_in(Arrival { is_proxys_own: true, ..arrival }),
+            Err(why) => proxy::complain(self.service.name(), by, &why),
+        }
+    }
+
+    /// Whether this address may come: it is not banned, not too fast, and from where the service is for. Proxies are not
+    /// looked at as strangers are, but they need not be allowed either.
+    fn check(&self, arrival: &Arrival) -> Result<(), (Refused, bool)> {
+        let address = arrival.peer.ip();
+        if !arrival.is_proxys_own {
+            self.guard.check(address)?;
+        }
+        if self.entry.admits(address) { Ok(()) } else { Err((Refused::NotAllowed, true)) }
+    }
+
+    fn let_in(&self, arrival: Arrival) {
         /// Numbers sessions from 1; process-wide, so that a log line names one session whatever its service.
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let service = Arc::clone(&self.service);
-        let name = service.name();
-        let ticket = match self.gate.admit(peer.ip()) {
-            Ok(ticket) => ticket,
-            Err(full) => {
-                let address = peer.ip().to_string();
-                log::info!(
-                    event = "turned_away", service = name, peer = address.as_str(), peer_port = peer.port();
-                    "{name}: turned {peer} away: {full}"
-                );
-                // A fresh socket has room for a line; one that has not is not worth waiting for.
-                let _ = io::Write::write(&mut socket.get_ref(), &self.service.turned_away(&full.to_string()));
-                return;
-            }
-        };
-        let Ok(local) = socket.get_ref().local_addr() else { return };
+        let (service, peer) = (Arc::clone(&self.service), arrival.peer);
+        if let Err((refused, is_told)) = self.check(&arrival) {
+            return self.turn_away(&arrival, &refused.to_string(), is_told);
+        }
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let origin = Origin { id, peer, local: listen::canonical(local), bound: self.bound };
+        let (abort, registration) = AbortHandle::new_pair();
+        let out = Out::new(abort);
+        let stranger = service.logs_in().then(|| (id, out.clone()));
+        let ticket = match self.gate.admit(peer.ip(), stranger) {
+            Ok(ticket) => ticket,
+            Err(full) => return self.turn_away(&arrival, &full.to_string(), true),
+        };
+        let Arrival { socket, local, proxy, is_proxys_own, .. } = arrival;
+        let origin = Origin { id, peer, local, bound: self.bound, proxy };
         let mut conn = Conn::new(socket, origin, self.limits, self.shutdown.clone());
+        if !is_proxys_own {
+            let witness = Peer::new(Arc::clone(&self.guard), Arc::clone(&self.gate), id, peer.ip(), out.clone());
+            conn.set_conduct(Conduct::told_to(Arc::new(witness)));
+        }
         if !service.logs_in() {
             conn.settled();
         }
@@ -204,21 +272,42 @@ impl Door {
         rt::spawn(async move {
             let _ticket = ticket;
             let began = Instant::now();
-            let end = service.serve(conn).await;
-            say_goodbye(id, peer, service.name(), began.elapsed().as_secs_f64(), end);
+            let served = Abortable::new(service.serve(conn), registration).await;
+            let end = served.unwrap_or_else(|_| Err(io::Error::other(out.why().unwrap_or_default())));
+            let level = if is_proxys_own { log::Level::Debug } else { log::Level::Info };
+            say_goodbye(level, id, peer, service.name(), began.elapsed().as_secs_f64(), end);
         });
+    }
+
+    /// Closes a connection for which nothing has been done yet. Where many are closed it is not said of each.
+    fn turn_away(&self, arrival: &Arrival, why: &str, is_told: bool) {
+        let (name, Arrival { socket, peer, .. }) = (self.service.name(), arrival);
+        let address = peer.ip().to_string();
+        let level = if is_told { log::Level::Info } else { log::Level::Debug };
+        log::log!(
+            level, event = "turned_away", service = name, peer = address.as_str(), peer_port = peer.port();
+            "{name}: turned {peer} away: {why}"
+        );
+        if is_told {
+            // A fresh socket has room for a line; one that has not is not worth waiting for.
+            let _ = io::Write::write(&mut socket.get_ref(), &self.service.turned_away(why));
+        } else {
+            // Nothing is left of it in the kernel either.
+            listen::reset_on_close(socket);
+        }
     }
 }
 
 /// The last line of a session in the log.
-fn say_goodbye(id: u64, peer: SocketAddr, name: &str, seconds: f64, end: io::Result<()>) {
+fn say_goodbye(level: log::Level, id: u64, peer: SocketAddr, name: &str, seconds: f64, end: io::Result<()>) {
     let (how, error) = match end {
         Ok(()) => ("ended", None),
         Err(e) => ("lost", Some(e.to_string())),
     };
     let why = error.as_ref().map_or(String::new(), |e| format!(": {e}"));
     let address = peer.ip().to_string();
-    log::info!(
+    log::log!(
+        level,
         event = "session_end",
         service = name,
         session = id,

@@ -11,8 +11,8 @@ use crate::cli::{AuthOrder, FtpOrder, Mistake};
 use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
-use crate::host::Address;
 use crate::host::tls::Certificates;
+use crate::host::{Address, Entry};
 use crate::store::{MAX_KEPT, Store, StoreError};
 use crate::watched::Watched;
 
@@ -29,6 +29,8 @@ pub struct Opened {
     pub addresses: Vec<Address>,
     /// The same service where TLS comes first, and where that is.
     pub implicit: Option<(Arc<dyn Service>, Vec<Address>)>,
+    /// Who may come.
+    pub entry: Entry,
     /// What it serves, for people.
     pub root: String,
     /// Whom it serves, for people.
@@ -128,8 +130,8 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let watched = watched.map(|watched| (given, watched));
     let (service, once_ready) =
         (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
-    let addresses = order.addresses;
-    Ok((Opened { service, addresses, implicit, root, visitors, homes, others, certificate, needs }, once_ready))
+    let (addresses, entry) = (order.addresses, order.entry);
+    Ok((Opened { service, addresses, implicit, entry, root, visitors, homes, others, certificate, needs }, once_ready))
 }
 
 /// Whether anybody may ever change what is served. The users file may give others that right while it is served, and so may

@@ -1,6 +1,7 @@
 //! A server, from its orders to its end: everything is opened and checked, what is not needed any more is given up, a line
 //! for each service says what is served, and then the host serves until a signal ends it.
 
+mod bans;
 mod ftp;
 mod users;
 
@@ -15,8 +16,9 @@ use gftp_plugin::{Limits, Needs, Shutdown, ShutdownTrigger, rt};
 
 use crate::cli::{Mistake, Process, Serve, ServiceOrder};
 use crate::confine::{self, User};
-use crate::host::{self, Address, Drained, Gate, Places, Served};
+use crate::host::{self, Address, Drained, Gate, Guard, Places, Served};
 use crate::logging::{self, LogFiles};
+use bans::Keeper;
 
 /// Descriptors that are no session's: some for the program itself and for turning newcomers away.
 const OTHER_DESCRIPTORS: usize = 64;
@@ -26,7 +28,7 @@ const DESCRIPTORS_EACH: usize = 2;
 /// Serves until SIGINT or SIGTERM. A mistake is one that shows before anything is served.
 pub fn run(serve: Serve) -> Result<(), Mistake> {
     let Serve { ftp, mut services, process } = serve;
-    let Process { places, grace, log, confine: confinement } = process;
+    let Process { places, grace, log, confine: confinement, guard, bans } = process;
     // Open and bind, become, confine, and only then the first thread: none that is older would be confined (ARCHITECTURE.md).
     let user = confinement.run_as.as_deref().map(User::look_up).transpose().map_err(Mistake)?;
     let logs_needed = [log.file.clone(), log.xferlog.clone()];
@@ -36,7 +38,10 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     refuse_collisions(ftp.as_ref(), &services)?;
     let (wanted, room) = (places.total, room_for_sessions(ftp.as_ref(), &mut services));
     let places = Places { total: wanted.min(room), ..places };
-    let needs = needs(ftp.as_ref(), &services, logs_needed);
+    let mut needs = needs(ftp.as_ref(), &services, logs_needed);
+    if let Some(file) = &bans {
+        needs.keeps(file);
+    }
     let (all, ready) = listen(ftp, services, limits)?;
     let confined = confine::confine(&confinement, user.as_ref(), needs).map_err(Mistake)?;
     let logs = logs.begin();
@@ -47,6 +52,10 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         let watched = watch_signals(Arc::clone(&trigger)).and_then(|()| watch_rotation(logs));
         watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
         let all = host::watch(all).map_err(|e| Mistake(format!("cannot wait for connections: {e}")))?;
+        // When this process is who it will be: the file is to be its own.
+        let guard = Guard::new(guard);
+        let keeper = bans.map(|path| Keeper::open(path, Arc::clone(&guard))).transpose()?;
+        let kept = keeper.map(|keeper| keeper.kept_until(shutdown.clone()));
         // Whoever reads the lines may send a signal at once: it must be heard already. Nobody may be reading, either.
         let _ = io::stdout().write_all(ready.as_bytes());
         confined.say();
@@ -56,7 +65,11 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         if let Some(once_ready) = once_ready {
             once_ready.run();
         }
-        Ok(host::serve(all, Gate::new(places), shutdown, trigger, grace).await)
+        let drained = host::serve(all, Gate::new(places), guard, shutdown, trigger, grace).await;
+        if let Some(kept) = kept {
+            kept.await;
+        }
+        Ok(drained)
     })?;
     match drained {
         Drained { cut_off: 0 } => log::info!("ended: every session had finished"),
@@ -91,19 +104,20 @@ fn listen(
         let (at, host) = (shown(&listeners), try_it(&listeners, ' '));
         ready += &format!("gftp serves {} on {at} to {}; try it: ftp {host}\n", ftp.root, ftp.visitors);
         ready.extend(ftp.certificate.map(|line| line + "\n"));
-        all.push(Served { service: ftp.service, limits, places: None, listeners });
+        let entry = ftp.entry;
+        all.push(Served { service: ftp.service, limits, places: None, entry: entry.clone(), listeners });
         if let Some((service, addresses)) = ftp.implicit {
             let listeners = bind("implicit TLS", &addresses)?;
             let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
             ready += &format!("gftp serves the same on {at}, with TLS from the first byte; try it: ftps://{host}\n");
-            all.push(Served { service, limits, places: None, listeners });
+            all.push(Served { service, limits, places: None, entry, listeners });
         }
     }
-    for ServiceOrder { service, addresses, places } in services {
+    for ServiceOrder { service, addresses, places, entry } in services {
         let listeners = bind(service.name(), &addresses)?;
         let (at, host) = (shown(&listeners), try_it(&listeners, ':'));
         ready += &format!("gftp serves {} on {at}; try it: gftp netcat {host}\n", service.name());
-        all.push(Served { service, limits, places: Some(places), listeners });
+        all.push(Served { service, limits, places: Some(places), entry, listeners });
     }
     Ok((all, ready))
 }

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use gftp::host::{self, Address, Drained, Gate, Places, Served};
+use gftp::host::{self, Address, Drained, Entry, Gate, Guard, GuardRules, Places, Served};
 use gftp_plugin::rt::{self, JoinHandle};
 use gftp_plugin::{Conn, Hand, Limits, Origin, Service, ShutdownTrigger, Time, parse_time};
 
@@ -108,9 +108,10 @@ impl Play {
         let server = listeners[0].local_addr().map_err(|e| e.to_string())?;
         let (trigger, shutdown) = gftp_plugin::Shutdown::new();
         let trigger = Arc::new(trigger);
-        let served = Served { service, limits: Limits::default(), places: None, listeners };
+        let served = Served { service, limits: Limits::default(), places: None, entry: Entry::default(), listeners };
         let all = host::watch(vec![served]).map_err(|e| e.to_string())?;
-        let serving = host::serve(all, Gate::new(PLACES), shutdown, Arc::clone(&trigger), patience);
+        let (gate, guard) = (Gate::new(PLACES), Guard::new(GuardRules::default()));
+        let serving = host::serve(all, gate, guard, shutdown, Arc::clone(&trigger), patience);
         Ok(Play { server, hand, trigger, serving: rt::spawn(serving), arrivals, clients: BTreeMap::new(), patience })
     }
 

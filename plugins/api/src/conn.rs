@@ -16,7 +16,7 @@ use crate::inbox::{Inbox, Taken, is_http};
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
-use crate::{Event, Limits, Origin, Shutdown, listen};
+use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
 /// What one read may bring: more than any command line of an honest client, small enough for the stack.
 const READ_SIZE: usize = 4096;
@@ -47,6 +47,7 @@ pub struct Conn {
     stream: Stream,
     origin: Origin,
     limits: Limits,
+    pub(crate) conduct: Conduct,
     shutdown: Shutdown,
     shutdown_told: bool,
     telnet: Option<Telnet>,
@@ -75,6 +76,7 @@ impl Conn {
             stream: Stream::new(socket),
             origin,
             limits,
+            conduct: Conduct::default(),
             shutdown,
             shutdown_told: false,
             telnet: None,
@@ -109,11 +111,13 @@ impl Conn {
     /// The peer has shown who it is: the login time no longer runs.
     pub fn settled(&mut self) {
         self.login_by = None;
+        self.conduct.settled(true);
     }
 
     /// The peer has gone back to being a stranger (FTP's REIN): the login time begins again.
     pub fn unsettled(&mut self) {
         self.login_by = Some(Instant::now() + self.limits.login);
+        self.conduct.settled(false);
     }
 
     /// Changes how long the peer may stay without a line.
@@ -202,6 +206,7 @@ impl Conn {
     pub fn is_browser(&self, first: &[u8]) -> bool {
         let is_browser = is_http(first);
         if is_browser {
+            self.conduct.offence(Offence::Http);
             self.log_stranger("http", "speaks HTTP");
         }
         is_browser
@@ -340,12 +345,19 @@ impl Conn {
         }
         Some(match taken {
             Taken::Line(line) => Event::Line(line),
-            Taken::TooLong | Taken::Endless => Event::TooLong,
-            Taken::Http => self.show_out("http", "speaks HTTP"),
-            Taken::Tls => self.show_out(
-                "tls_first",
-                "begins with TLS, and here plain text comes first: implicit TLS has a port of its own",
-            ),
+            Taken::TooLong | Taken::Endless => {
+                self.conduct.offence(Offence::LongLine);
+                Event::TooLong
+            }
+            Taken::Http => {
+                self.conduct.offence(Offence::Http);
+                self.show_out("http", "speaks HTTP")
+            }
+            Taken::Tls => {
+                self.conduct.offence(Offence::FailedHandshake);
+                let what = "begins with TLS, and here plain text comes first: implicit TLS has a port of its own";
+                self.show_out("tls_first", what)
+            }
         })
     }
 
@@ -357,7 +369,11 @@ impl Conn {
         let deadline = self.login_by.map_or(idle_by, |login_by| login_by.min(idle_by));
         ready!(self.poll_until(cx, deadline));
         self.active = Instant::now();
-        Poll::Ready(if self.login_by == Some(deadline) { Event::LoginTimeout } else { Event::Idle })
+        if self.login_by != Some(deadline) {
+            return Poll::Ready(Event::Idle);
+        }
+        self.conduct.offence(Offence::NoLogin);
+        Poll::Ready(Event::LoginTimeout)
     }
 
     /// Comes at that moment.

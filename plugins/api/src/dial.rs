@@ -29,7 +29,7 @@ impl Conn {
         socket.get_ref().set_nodelay(true)?;
         let local = listen::canonical(socket.get_ref().local_addr()?);
         // Nobody counts what is dialled, and it is bound to no listener.
-        let origin = Origin { id: 0, peer, local, bound: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+        let origin = Origin { id: 0, peer, local, bound: IpAddr::V4(Ipv4Addr::UNSPECIFIED), proxy: None };
         let mut conn = Conn::new(socket, origin, limits, shutdown);
         conn.settled();
         Ok(conn)

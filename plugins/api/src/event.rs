@@ -33,4 +33,6 @@ pub struct Origin {
     pub local: SocketAddr,
     /// The address that the listener was bound to: unspecified where it takes connections to any.
     pub bound: IpAddr,
+    /// The proxy that passes the connection on, if one does: `peer` and `local` are what it said (see [`crate::proxy`]).
+    pub proxy: Option<IpAddr>,
 }

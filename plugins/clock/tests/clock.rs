@@ -50,7 +50,7 @@ fn serve_alone(options: &[&str], limits: Limits) -> Served {
     rt::spawn(async move {
         for id in 1.. {
             let (socket, peer) = listen::accept(&listener, "clock").await;
-            let origin = Origin { id, peer, local: at, bound: at.ip() };
+            let origin = Origin { id, peer, local: at, bound: at.ip(), proxy: None };
             let mut conn = Conn::new(socket, origin, limits, shutdown.clone());
             conn.settled();
             clock.arrived(&origin);

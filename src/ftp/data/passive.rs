@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
+use gftp_plugin::proxy::{self, Introduced};
 use gftp_plugin::rt::{self, Listener, Receiver, Sender, Socket, channel};
-use gftp_plugin::{Origin, listen};
+use gftp_plugin::{Networks, Origin, listen};
 
 use super::super::wire::phrase::{Text, phrase};
 use super::expected::{EXPECTED_FOR, Expected, Pair, QUARANTINE, Vacancy};
@@ -43,6 +44,8 @@ pub struct PassiveOptions {
     pub address: Option<Ipv4Addr>,
     /// Whether a listener on the unspecified IPv6 address takes IPv4 too, as the control connections' does.
     pub dual: bool,
+    /// Proxies: a connection from there begins with a PROXY header, and is its client's.
+    pub proxies: Networks,
 }
 
 /// The shared listeners and what is expected on them.
@@ -255,7 +258,29 @@ async fn watch(passive: Weak<Passive>, listener: Listener, door: usize) {
     loop {
         let (socket, peer) = listen::accept(&listener, "passive port").await;
         let Some(passive) = passive.upgrade() else { return };
-        passive.arrived(door, peer.ip(), socket);
+        if !passive.options.proxies.contain(peer.ip()) {
+            passive.arrived(door, peer.ip(), socket);
+        } else if let Some(awaited) = proxy::await_header() {
+            let passive = Arc::downgrade(&passive);
+            rt::spawn(async move {
+                hear_proxy(passive, socket, peer.ip(), door).await;
+                drop(awaited);
+            });
+        }
+    }
+}
+
+/// A proxy's connection is whose its header says: the client is expected by its own address.
+async fn hear_proxy(passive: Weak<Passive>, socket: Socket, by: IpAddr, door: usize) {
+    match proxy::introduction(&socket).await {
+        Ok(Introduced::Client { peer, .. }) => {
+            if let Some(passive) = passive.upgrade() {
+                passive.arrived(door, peer.ip(), socket);
+            }
+        }
+        // It only asks whether we listen.
+        Ok(Introduced::Proxy) => {}
+        Err(why) => proxy::complain("passive port", by, &why),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gftp_plugin::{Origin, rt};
+use gftp_plugin::{Guess, Offence, Origin, rt};
 
 use super::super::answer::{Answer, Outcome, Refusal, reason};
 use super::super::journal;
@@ -45,12 +45,13 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::Stranger => return Err(Refusal::say(503, phrase!("Send USER first."))),
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
-    let password = Password::new(argument.unwrap_or_default());
+    let password = argument.unwrap_or_default();
+    let (guess, password) = (Guess::of(&name, password), Password::new(password));
     let Origin { peer, local, .. } = session.origin;
     let caller = Caller { peer, local, service: "ftp", tls: session.is_secure() };
     match session.shared.accounts.admit(&name, password, &caller).await {
         Verdict::In(visitor) => enter(session, name, visitor).await,
-        Verdict::Wrong(why) => fail(session, why.as_deref()).await,
+        Verdict::Wrong(why) => fail(session, guess, why.as_deref()).await,
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
             let told = phrase!("This account has {} sessions open already, the most allowed.", most);
@@ -79,14 +80,18 @@ async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcom
         return Err(Refusal::say(530, told));
     }
     journal::logged_in(session, &home);
+    if !session.is_anonymous() {
+        session.conduct.logged_in(session.user());
+    }
     Answer::say(230, phrase!("Logged in."))
 }
 
 /// The name or the password was wrong: that is answered late, and not often.
-async fn fail(session: &mut Session, why: Option<&str>) -> Outcome {
+async fn fail(session: &mut Session, guess: Guess, why: Option<&str>) -> Outcome {
     session.failures += 1;
     let failures = session.failures;
     journal::failed_to_log_in(session, failures, MOST_FAILURES, why);
+    session.conduct.offence(Offence::WrongPassword(guess));
     session.who = Who::Stranger;
     // A client that leaves meanwhile is noticed right after it; nothing but its connection is held until then.
     rt::sleep(FIRST_DELAY * 2_u32.pow(failures.min(MOST_FAILURES) - 1)).await;

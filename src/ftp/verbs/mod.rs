@@ -34,9 +34,13 @@ pub async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
     }
     let Command { verb: name, argument } = Command::parse(line).map_err(|malformed| match malformed {
         Malformed::Empty => Refusal::say(500, phrase!("Empty line; send a command, or HELP for a list.")),
-        Malformed::BadVerb => Refusal::say(500, phrase!("That is no FTP command; send HELP for a list.")),
+        Malformed::BadVerb => {
+            session.note_unknown();
+            Refusal::say(500, phrase!("That is no FTP command; send HELP for a list."))
+        }
     })?;
     let Some(verb) = table::find(name.as_str()) else {
+        session.note_unknown();
         return Err(Refusal::say(500, phrase!("{} is not known here; send HELP for a list.", name.to_string())));
     };
     log::debug!("session {}: {}", session.origin.id, verb.for_log(argument));

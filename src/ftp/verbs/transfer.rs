@@ -74,6 +74,13 @@ pub async fn eprt(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 
 /// Data goes to the client itself or nowhere: a server that connects where it is told is a weapon (RFC 2577 §3).
 fn active(session: &mut Session, address: SocketAddr) -> Outcome {
+    // From another address than the one that it dialled, and past the proxy: few clients would take it.
+    if session.origin.proxy.is_some() {
+        return Err(Refusal::say(
+            504,
+            phrase!("There is a proxy between us, which only passive mode passes: send PASV or EPSV."),
+        ));
+    }
     // lftp announces the unspecified address over IPv6; it can only mean its own.
     let ip = if address.ip().is_unspecified() { session.origin.peer.ip() } else { address.ip().to_canonical() };
     if ip != session.origin.peer.ip() {

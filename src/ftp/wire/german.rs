@@ -214,6 +214,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("The umask is {}; it was {}.", "Die umask ist {}; sie war {}."),
     ("The verbs, or one of them", "Die Befehle oder einer von ihnen"),
     ("The whole server: downloads at {}, uploads at {}", "Der ganze Server: Herunterladen mit {}, Hochladen mit {}"),
+    ("There is a proxy between us, which only passive mode passes: send PASV or EPSV.", "Zwischen uns steht ein Proxy, den nur der passive Modus durchquert: PASV oder EPSV senden."),
     ("There is more: use LIST.", "Es gibt mehr: LIST verwenden."),
     ("There is no TLS here: this server was started without it.", "Hier gibt es kein TLS: Dieser Server wurde ohne gestartet."),
     ("There is no TLS to end.", "Es gibt kein TLS zu beenden."),

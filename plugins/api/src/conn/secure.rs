@@ -11,6 +11,7 @@ use futures_rustls::rustls::ServerConfig;
 use futures_rustls::rustls::pki_types::CertificateDer;
 
 use super::{Conn, MOST_AT_ONCE};
+use crate::Offence;
 use crate::telnet::Telnet;
 use crate::tls::Agreed;
 
@@ -31,7 +32,12 @@ impl Conn {
         self.inbox.begin_again();
         self.telnet = self.telnet.take().map(|_| Telnet::default());
         self.stream.secure(config)?;
-        poll_fn(|cx| self.poll_handshake(cx)).await
+        let shaken = poll_fn(|cx| self.poll_handshake(cx)).await;
+        // The server's own end is nobody's offence.
+        if shaken.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::ConnectionAborted) {
+            self.conduct.offence(Offence::FailedHandshake);
+        }
+        shaken
     }
 
     /// Goes back to plain text: sends what is queued through TLS, says that TLS ends, and waits for the peer to say so,

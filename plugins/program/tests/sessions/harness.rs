@@ -101,7 +101,7 @@ impl Server {
             loop {
                 let (socket, peer) = listen::accept(&listener, "test").await;
                 let id = next_session();
-                let origin = Origin { id, peer, local: address, bound: address.ip() };
+                let origin = Origin { id, peer, local: address, bound: address.ip(), proxy: None };
                 let conn = Conn::new(socket, origin, Limits::default(), shutdown.clone());
                 let (program, tell) = (Arc::clone(&program), tell.clone());
                 let mut all = all.lock().expect("no holder panics");
