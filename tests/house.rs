@@ -291,7 +291,7 @@ fn nothing_is_unwrapped() {
 #[test]
 fn files_are_introduced_and_short() {
     let mut faults = Vec::new();
-    for source in sources(&["src", "plugins", "tests", "benches", "examples"]) {
+    for source in sources(&["src", "plugins", "tests", "benches", "examples", "fuzz"]) {
         if !source.text.starts_with("//!") {
             faults.push(format!("{} does not say what it owns", source.path));
         }
@@ -349,6 +349,22 @@ fn the_table_of_limits_names_tests_that_are_there() {
         for name in names {
             assert!(tests.contains(&format!("fn {name}(")), "ARCHITECTURE.md names {name}, which is no test");
         }
+    }
+}
+
+/// A promise whose test is gone is none.
+#[test]
+fn the_promises_name_tests_that_are_there() {
+    let text = fs::read_to_string(workspace().join("SECURITY.md")).expect("SECURITY.md is there");
+    let tests: String = sources(&["tests", "src", "plugins", "fuzz"]).into_iter().map(|source| source.text).collect();
+    let (_, promises) = text.split_once("## Promises").expect("the promises");
+    let (promises, _) = promises.split_once("\n## ").expect("what follows them");
+    let rows = promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
+    let names: Vec<_> =
+        rows.flat_map(|row| row.rsplit(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 40, "too few promises: {names:?}");
+    for name in names {
+        assert!(tests.contains(&format!("fn {name}(")), "SECURITY.md names {name}, which is no test");
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod bytes;
 mod files;
+mod first;
 mod lines;
 mod session;
 
 pub use bytes::{ascii, deflate, telnet};
 pub use files::{paths, users};
+pub use first::{handshake, proxy};
 pub use lines::{addresses, commands};
 pub use session::session;
 
@@ -18,12 +20,14 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("addresses", addresses),
     ("ascii", ascii),
     ("commands", commands),
     ("deflate", deflate),
+    ("handshake", handshake),
     ("paths", paths),
+    ("proxy", proxy),
     ("session", session),
     ("telnet", telnet),
     ("users", users),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use gftp::accounts::{Accounts, Anonymous};
 use gftp::ftp::data::passive::PassiveOptions;
+use gftp::ftp::protection::{Resume, Tls, TlsNeed, TlsPolicy};
 use gftp::ftp::{Ftp, FtpOptions};
 use gftp::store::Store;
 use gftp_plugin::rt::{self, Socket};
@@ -22,6 +23,8 @@ use gftp_plugin::{Conn, Limits, Origin, Service, Shutdown};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, SockRef, Type};
 use tempfile::TempDir;
+
+use crate::first::config;
 
 /// An address that nobody else's servers are asked at, since PORT may name any port of the client's own.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 1);
@@ -35,6 +38,9 @@ const CALL: Duration = Duration::from_millis(4);
 const SHORT: Duration = Duration::from_millis(2);
 /// Steps of one input: beyond them there is nothing new.
 const MOST_STEPS: usize = 200;
+/// TLS is there for whoever asks for it, and what it may end as well.
+const TLS: TlsPolicy =
+    TlsPolicy { need: TlsNeed::Optional, resume: Resume::Prefer, lenient: false, ccc: true, client: None };
 /// What stands beside the served folder and must stay as it is.
 const CANARY: &[u8] = b"outside";
 
@@ -135,7 +141,7 @@ impl World {
             durable: false,
             idle: Duration::from_secs(5),
             max_idle: Duration::from_secs(5),
-            tls: None,
+            tls: Some(Tls { config: config(), policy: TLS }),
             caps: Default::default(),
         });
         World { base, ftp, door: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port") }

@@ -1,0 +1,4 @@
+//! libFuzzer's way into [`gftp_fuzz::proxy`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gftp_fuzz::proxy(data));
