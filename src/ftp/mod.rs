@@ -133,6 +133,10 @@ impl Service for Ftp {
     }
 
     fn begin(&self) {
+        // The same server behind TLS has the same uploads.
+        if self.implicit {
+            return;
+        }
         rt::spawn(expire_kept(Arc::downgrade(&self.shared.store)));
     }
 

@@ -76,6 +76,30 @@ fn every_thread_has_given_up_all() {
     }
 }
 
+/// Threads that ask a program about logins, and the program itself; a certificate is read and kept before.
+#[test]
+fn who_asks_about_logins_has_given_up_all_too() {
+    for start in starts() {
+        let place = place();
+        let folder = place.outside().join("outside/tls");
+        let options = ["--auth-program", "/bin/cat", "--tls-self-signed", folder.to_str().unwrap()];
+        let Some(server) = started(start, Path::new(&program()), &place, &options) else { return };
+        let mut control = Control::greeted(server.address()).unwrap();
+        control.tell("USER carol", 331).unwrap();
+        // What says back what it is asked is no answer.
+        assert!(control.ask("PASS x").unwrap().code >= 400);
+        assert_serves(&server);
+        assert!(!server.log().contains("had begun before"), "{}", server.log());
+        for thread in threads(&server) {
+            assert_eq!(
+                (&*thread["CapPrm"], &*thread["NoNewPrivs"]),
+                ("0000000000000000", "1"),
+                "{start:?}: {thread:?}"
+            );
+        }
+    }
+}
+
 /// A user with other groups has these, and a group that was asked for is the first.
 #[test]
 fn groups_are_the_users() {

@@ -53,6 +53,9 @@ pub struct Program {
     shown: String,
     /// Nothing ever comes; it is over when the last thread is gone.
     threads: Mutex<Receiver<()>>,
+    /// Places whose threads have not begun: they do with the first question, since a thread that is older than the process's
+    /// confinement would not be confined, and would start the program with rights that were given up.
+    idle: Mutex<Vec<Place>>,
 }
 
 /// A question on its way, and who wants to know. Dropped unanswered, it says that there was no room.
@@ -86,8 +89,9 @@ impl Program {
         let options = Arc::new(ProgramOptions { path, ..options });
         let (desk, quota, numbers) = (Arc::new(Desk::new()), Arc::new(Mutex::new(Quota::of_service())), Arc::default());
         let (lives, threads) = channel();
+        let mut idle = Vec::new();
         for _ in 0..options.processes.clamp(1, MOST_PROCESSES) {
-            let place = Place {
+            idle.push(Place {
                 options: Arc::clone(&options),
                 desk: Arc::clone(&desk),
                 quota: Arc::clone(&quota),
@@ -96,10 +100,9 @@ impl Program {
                 rests_until: Instant::now(),
                 failures: 0,
                 _lives: lives.clone(),
-            };
-            std::thread::spawn(move || place.work());
+            });
         }
-        Ok(Program { desk, shown, threads: Mutex::new(threads) })
+        Ok(Program { desk, shown, threads: Mutex::new(threads), idle: Mutex::new(idle) })
     }
 
     /// What it was called when it was ordered.
@@ -109,15 +112,24 @@ impl Program {
 
     /// Whether `name` may come in with that password. The answer comes within twice the time that the program has.
     pub(super) async fn ask(&self, name: &str, password: &str, caller: &Caller) -> Asked {
+        for place in self.idle() {
+            std::thread::spawn(move || place.work());
+        }
         let (answer, answered) = oneshot::channel();
         let question = Question::new(name, password, caller);
         self.desk.add(caller.peer.ip(), Asker { question, since: Instant::now(), answer });
         answered.await.unwrap_or(Asked::Busy)
     }
 
+    /// The places whose threads have not begun, which are the caller's from now on.
+    fn idle(&self) -> Vec<Place> {
+        std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Kills all processes, and waits a moment until they are gone.
     pub fn end(&self) {
         self.desk.close();
+        drop(self.idle());
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = threads.recv_timeout(LAST_WAIT);
     }

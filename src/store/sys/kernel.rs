@@ -47,7 +47,7 @@ pub(in super::super) fn reach(folder: &Path) -> Reach {
         return Reach::Contains;
     }
     let within = |place: &&str| folder.starts_with(place) && (*place != "/dev" || is_kernel_made_path(folder));
-    if PLACES.iter().any(|place| within(place)) { Reach::Within } else { Reach::Apart }
+    if PLACES.iter().any(within) { Reach::Within } else { Reach::Apart }
 }
 
 /// Whether it lies on a file system of the kernel's.
