@@ -17,7 +17,8 @@ use crate::dialogue::client::{Control, PATIENCE, read_all, read_by, send_all};
 use crate::server::{PASSWORD, Place, Server, USER, command};
 
 const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+/// A mebibyte.
+pub const MIB: usize = 1024 * KIB;
 
 /// A session of an account.
 fn session(server: &Server, user: &str) -> Control {
@@ -51,13 +52,13 @@ fn store(control: &mut Control, command: &str, bytes: &[u8]) -> Duration {
 }
 
 /// So many bytes at that rate take so long: a tenth of a second's worth may go at once, and a grant be on its way.
-fn assert_takes(took: Duration, bytes: usize, rate: usize) {
+pub fn assert_takes(took: Duration, bytes: usize, rate: usize) {
     let (least, most) = (bytes as f64 / rate as f64 - 0.2, 3.0 * bytes as f64 / rate as f64 + 5.0);
     assert!((least..most).contains(&took.as_secs_f64()), "{bytes} bytes in {took:?}, not in {least:.2} to {most:.2} s");
 }
 
 /// Bytes that compression makes no smaller and that are the same in TYPE A.
-fn content(len: usize) -> Vec<u8> {
+pub fn content(len: usize) -> Vec<u8> {
     make_content(7, len).into_iter().map(|byte| byte | 0x80).collect()
 }
 

@@ -9,11 +9,11 @@ mod accounts;
 /// Attacks, one bound each: the server stays up and goes on serving honest clients.
 mod abuse;
 
-/// How fast transfers may go, measured over real sockets, and how little that costs.
-mod bandwidth;
-
 /// Certificates from the administrator's side: named, made, renewed, broken.
 mod certificates;
+
+/// How fast transfers may go, measured over real sockets, and how little that costs.
+mod bandwidth;
 
 /// Real FTP clients, driven as people drive them; every result is verified on the server's disk.
 mod clients;

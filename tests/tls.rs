@@ -1,6 +1,8 @@
 //! TLS (RFC 4217), against a client that can do everything wrong: what is spoken before and behind it, who must use it,
 //! whose data connections are whose, and how a transfer ends. Real clients over TLS are in `clients`.
 
+/// Bandwidth.
+mod caps;
 /// A client made of rustls.
 mod client;
 /// The control connection.

@@ -2,8 +2,9 @@
 //! gives shared equally among those who want it. Pure: the time is told, and nobody is woken from here.
 //!
 //! It is start-time fair queueing: whoever has had least is next, and who comes or comes back counts as one who has had as
-//! much as the last one served. Sessions stand in the queue of their user, users in the queue of the whole, each user for
-//! that one of its sessions whose turn it is; who waits for a cap of its own holds up nobody.
+//! much as the last one served; but who has waited for a second is next in any case. Sessions stand in the queue of their
+//! user, users in the queue of the whole, each for that one of its sessions whose turn it is; who waits for a cap of its own
+//! holds up nobody.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -159,7 +160,7 @@ impl Fair {
             Some(since) if since > TOO_LATE => asking.grant = (asking.grant / 2).max(FIRST_GRANT),
             _ => {}
         }
-        let standing = Standing { had: asking.had[0], at: asking.cap.free_at() };
+        let standing = Standing { had: asking.had[0], at: asking.cap.free_at().max(now) };
         asking.wants = Some(standing);
         user.queue.put(member, standing, now);
         self.wanting += 1;
@@ -203,7 +204,7 @@ impl Fair {
             while let Some(user) = self.queue.woken(now) {
                 self.place(user, now);
             }
-            let turn = self.queue.first().filter(|_| self.whole.free_at() <= now);
+            let turn = self.queue.first(now).filter(|_| self.whole.free_at() <= now);
             let Some((user, grant)) = turn.and_then(|user| Some((user, self.grant(user, now)?))) else { return grants };
             grants.push(grant);
             self.place(user, now);
@@ -218,7 +219,7 @@ impl Fair {
     /// Grants something to that session of a user whose turn it is.
     fn grant(&mut self, user: u64, now: Duration) -> Option<Grant> {
         let user = self.users.get_mut(&user)?;
-        let number = user.queue.first()?;
+        let number = user.queue.first(now)?;
         let member = self.members.get_mut(&number)?;
         let (wanting, of_user) = (self.wanting, user.queue.len() as u64);
         user.queue.remove(number, member.wants.take()?);
@@ -250,7 +251,7 @@ impl Fair {
             user.queue.put(member, standing, now);
         }
         let Some(at) = user.queue.next() else { return };
-        let first = user.queue.first().and_then(|member| self.members.get(&member));
+        let first = user.queue.first(now).and_then(|member| self.members.get(&member));
         let had = first.map_or(0, |member| member.had[1]);
         let standing = Standing { had, at: at.max(user.cap.free_at()) };
         user.wants = Some(standing);

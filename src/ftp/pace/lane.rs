@@ -139,7 +139,11 @@ impl Lane {
                 next.saturating_sub(now).max(LEAST_SLEEP)
             };
             // It is the time that ends the wait, or somebody: which of them makes no difference.
-            let _ = rt::timeout(sleep, async { Ok(sooner.await) }).await;
+            let sooner = async {
+                sooner.await;
+                Ok(())
+            };
+            let _ = rt::timeout(sleep, sooner).await;
         }
     }
 }
