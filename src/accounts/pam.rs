@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
@@ -37,7 +37,8 @@ pub struct PamOptions {
 /// The threads, from outside.
 pub struct Pam {
     desk: Arc<Desk<Asker>>,
-    service: String,
+    options: Arc<PamOptions>,
+    begun: Once,
 }
 
 struct Asker {
@@ -71,20 +72,21 @@ impl ConversationAdapter for Answers {
 }
 
 impl Pam {
-    /// Makes ready to ask.
+    /// Makes ready to ask. No thread yet: one that is older than the process's confinement would not be confined.
     pub fn new(options: PamOptions) -> Pam {
-        let (desk, service) = (Arc::new(Desk::new()), options.service.clone());
-        let options = Arc::new(options);
+        Pam { desk: Arc::new(Desk::new()), options: Arc::new(options), begun: Once::new() }
+    }
+
+    fn begin(&self) {
         for _ in 0..THREADS {
-            let (desk, options) = (Arc::clone(&desk), Arc::clone(&options));
+            let (desk, options) = (Arc::clone(&self.desk), Arc::clone(&self.options));
             std::thread::spawn(move || work(&desk, &options));
         }
-        Pam { desk, service }
     }
 
     /// The service.
     pub(super) fn service(&self) -> &str {
-        &self.service
+        &self.options.service
     }
 
     /// Whether `name` may come in with that password.
@@ -93,6 +95,7 @@ impl Pam {
         if password.contains('\0') {
             return Asked::Denied("a password with a NUL".to_string());
         }
+        self.begun.call_once(|| self.begin());
         let (answer, answered) = oneshot::channel();
         let (name, password, from) = (name.to_string(), password.to_string(), caller.peer.ip());
         self.desk.add(from, Asker { name, password, from, since: Instant::now(), answer });
@@ -100,7 +103,11 @@ impl Pam {
             Ok(Ok(asked)) => asked,
             Ok(Err(oneshot::Canceled)) => Asked::Busy,
             Err(_) => {
-                log::warn!("--pam {}: no answer within {} s; nobody is let in by it", self.service, PATIENCE.as_secs());
+                log::warn!(
+                    "--pam {}: no answer within {} s; nobody is let in by it",
+                    self.options.service,
+                    PATIENCE.as_secs()
+                );
                 Asked::Failed
             }
         }
