@@ -72,12 +72,11 @@ impl ConversationAdapter for Answers {
 }
 
 impl Pam {
-    /// Makes ready to ask.
+    /// Makes ready to ask. No thread yet: one that is older than the process's confinement would not be confined.
     pub fn new(options: PamOptions) -> Pam {
         Pam { desk: Arc::new(Desk::new()), options: Arc::new(options), begun: Once::new() }
     }
 
-    /// With the first question: threads that are older than the process's confinement would not be confined.
     fn begin(&self) {
         for _ in 0..THREADS {
             let (desk, options) = (Arc::clone(&self.desk), Arc::clone(&self.options));

@@ -65,6 +65,29 @@ fn the_example_lets_its_accounts_in() {
     assert!(server.log().contains(": unknown to the shop"), "{}", server.log());
 }
 
+/// A thread that is older than the confinement would not be confined, nor would be the program that it starts.
+#[test]
+fn what_asks_a_program_is_confined_as_all_else() {
+    if !present(&["python3"]) {
+        return;
+    }
+    let place = Place::new();
+    let database = place.outside().join("shop.db");
+    add(&database, ["alice", "/", "full"], "hers");
+    let mut serve = command(place.root(), &["--port", "0", "--auth-program", EXAMPLE]);
+    serve.env("AUTH_DB", &database);
+    let server = Server::run(serve, place);
+    let began = try_login(&server, "alice", "hers");
+    assert!([230, 421].contains(&began.code), "a database that may not be written to is a failure: {}", began.shown());
+    let tasks = format!("/proc/{}/task", server.pid().as_raw_nonzero());
+    let threads: Vec<_> = fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path()).collect();
+    assert!(threads.len() > 4, "the threads that ask are there");
+    for thread in threads {
+        let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
+        assert!(status.is_empty() || status.contains("NoNewPrivs:\t1"), "{} is not confined", thread.display());
+    }
+}
+
 /// The reply says that it is no matter of the password, and the log what is wrong, without any password.
 #[test]
 fn a_broken_program_is_a_temporary_failure() {

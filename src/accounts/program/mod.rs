@@ -11,7 +11,7 @@ mod speech;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
@@ -51,11 +51,10 @@ pub struct ProgramOptions {
 pub struct Program {
     desk: Arc<Desk<Asker>>,
     shown: String,
+    options: Arc<ProgramOptions>,
+    begun: Once,
     /// Nothing ever comes; it is over when the last thread is gone.
-    threads: Mutex<Receiver<()>>,
-    /// Places whose threads have not begun: they do with the first question, since a thread that is older than the process's
-    /// confinement would not be confined, and would start the program with rights that were given up.
-    idle: Mutex<Vec<Place>>,
+    threads: Mutex<Option<Receiver<()>>>,
 }
 
 /// A question on its way, and who wants to know. Dropped unanswered, it says that there was no room.
@@ -82,27 +81,32 @@ struct Place {
 }
 
 impl Program {
-    /// Makes ready to ask; the program is started when it is first needed. An error says what to do.
+    /// Makes ready to ask; the program is started when it is first needed. No thread yet: one that is older than the process's
+    /// confinement would not be confined, nor would be what it starts. An error says what to do.
     pub fn new(options: ProgramOptions) -> Result<Program, String> {
         let shown = options.path.display().to_string();
         let path = runnable(&options.path)?;
-        let options = Arc::new(ProgramOptions { path, ..options });
-        let (desk, quota, numbers) = (Arc::new(Desk::new()), Arc::new(Mutex::new(Quota::of_service())), Arc::default());
+        let (desk, options) = (Arc::new(Desk::new()), Arc::new(ProgramOptions { path, ..options }));
+        Ok(Program { desk, shown, options, begun: Once::new(), threads: Mutex::default() })
+    }
+
+    fn begin(&self) {
+        let (quota, numbers) = (Arc::new(Mutex::new(Quota::of_service())), Arc::default());
         let (lives, threads) = channel();
-        let mut idle = Vec::new();
-        for _ in 0..options.processes.clamp(1, MOST_PROCESSES) {
-            idle.push(Place {
-                options: Arc::clone(&options),
-                desk: Arc::clone(&desk),
+        for _ in 0..self.options.processes.clamp(1, MOST_PROCESSES) {
+            let place = Place {
+                options: Arc::clone(&self.options),
+                desk: Arc::clone(&self.desk),
                 quota: Arc::clone(&quota),
                 numbers: Arc::clone(&numbers),
                 process: None,
                 rests_until: Instant::now(),
                 failures: 0,
                 _lives: lives.clone(),
-            });
+            };
+            std::thread::spawn(move || place.work());
         }
-        Ok(Program { desk, shown, threads: Mutex::new(threads), idle: Mutex::new(idle) })
+        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads);
     }
 
     /// What it was called when it was ordered.
@@ -112,26 +116,20 @@ impl Program {
 
     /// Whether `name` may come in with that password. The answer comes within twice the time that the program has.
     pub(super) async fn ask(&self, name: &str, password: &str, caller: &Caller) -> Asked {
-        for place in self.idle() {
-            std::thread::spawn(move || place.work());
-        }
+        self.begun.call_once(|| self.begin());
         let (answer, answered) = oneshot::channel();
         let question = Question::new(name, password, caller);
         self.desk.add(caller.peer.ip(), Asker { question, since: Instant::now(), answer });
         answered.await.unwrap_or(Asked::Busy)
     }
 
-    /// The places whose threads have not begun, which are the caller's from now on.
-    fn idle(&self) -> Vec<Place> {
-        std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Kills all processes, and waits a moment until they are gone.
     pub fn end(&self) {
         self.desk.close();
-        drop(self.idle());
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = threads.recv_timeout(LAST_WAIT);
+        if let Some(threads) = threads.as_ref() {
+            let _ = threads.recv_timeout(LAST_WAIT);
+        }
     }
 }
 

