@@ -92,9 +92,9 @@ fn every_verb_of_help_is_in_a_transcript() {
 /// What HELP says of a verb's argument is what the verb does; and a stranger may use those that are for strangers only.
 #[test]
 fn every_verb_keeps_what_help_says() {
-    const FOR_STRANGERS: [&str; 16] = [
-        "HOST", "CSID", "USER", "PASS", "ACCT", "REIN", "QUIT", "STAT", "ABOR", "OPTS", "LANG", "CLNT", "FEAT", "HELP",
-        "SYST", "NOOP",
+    const FOR_STRANGERS: [&str; 20] = [
+        "AUTH", "PBSZ", "PROT", "CCC", "HOST", "CSID", "USER", "PASS", "ACCT", "REIN", "QUIT", "STAT", "ABOR", "OPTS",
+        "LANG", "CLNT", "FEAT", "HELP", "SYST", "NOOP",
     ];
     let server = Server::told(&["--anonymous", "read"]);
     let mut stranger = Control::greeted(server.address()).unwrap();

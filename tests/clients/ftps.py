@@ -37,6 +37,8 @@ elif deed == "get":
         ftp.retrbinary("RETR " + arguments[0], file.write)
 elif deed == "many":
     for number in range(int(arguments[0])):
+        # Active connections use TLS too.
+        ftp.set_pasv(number % 3 != 0)
         content = b"%d" % number * number
         ftp.storbinary("STOR many", io.BytesIO(content))
         back = io.BytesIO()

@@ -15,8 +15,8 @@ fn desk(programs: &[&str], options: &[&str]) -> Option<Desk> {
 }
 
 /// Each size goes up and comes back, by `put` and `get`, under the names `given` and `got`.
-fn there_and_back(desk: &Desk, sizes: &[usize], put: impl Fn() -> Report, get: impl Fn() -> Report) {
-    for &size in sizes {
+fn there_and_back(desk: &Desk, put: impl Fn() -> Report, get: impl Fn() -> Report) {
+    for size in SIZES {
         let content = make_content(size as u64, size);
         desk.write_local("give", &content);
         let report = put();
@@ -28,7 +28,7 @@ fn there_and_back(desk: &Desk, sizes: &[usize], put: impl Fn() -> Report, get: i
     }
 }
 
-/// curl, explicit and implicit, in both versions, passive and active.
+/// curl, explicit and implicit, in both versions.
 #[test]
 fn curl_goes_through_tls() {
     let options = ["--tls", "data-required", "--implicit-port", "0"];
@@ -37,18 +37,14 @@ fn curl_goes_through_tls() {
     let explicit = desk.authority();
     let account = format!("{USER}:{PASSWORD}");
     for version in [&["--tlsv1.2", "--tls-max", "1.2"][..], &["--tlsv1.3"]] {
-        for (url, more, sizes) in [
-            (format!("ftp://{explicit}"), &["--ssl-reqd"][..], &SIZES[..]),
-            // It has nothing to send, so it closes an active connection without having begun TLS: refused.
-            (format!("ftp://{explicit}"), &["--ssl-reqd", "--ftp-port", "-"], &SIZES[1..]),
-            (format!("ftps://{implicit}"), &[], &SIZES[..]),
-        ] {
+        // Not active: curl 7.88 then sends in the clear what it has promised to protect, and is refused.
+        for (url, more) in [(format!("ftp://{explicit}"), &["--ssl-reqd"][..]), (format!("ftps://{implicit}"), &[])] {
             let curl = |words: &[&str]| {
                 let usual = ["-sS", "-k", "--max-time", "100", "-u", &account];
                 desk.client("curl").args([&usual, version, more, words].concat()).run()
             };
             let file = format!("{url}/given");
-            there_and_back(&desk, sizes, || curl(&["-T", "give", &file]), || curl(&["-o", "got", &file]));
+            there_and_back(&desk, || curl(&["-T", "give", &file]), || curl(&["-o", "got", &file]));
             let report = curl(&[&format!("{url}/")]);
             assert!(report.ok && report.text.contains("given"), "{}", report.text);
         }
@@ -85,7 +81,7 @@ fn lftp_goes_through_tls() {
             let script = format!("{set}open -u {USER},{PASSWORD} {url}\n{script}");
             desk.client("lftp").args(["--norc"]).script(script).run()
         };
-        there_and_back(&desk, &SIZES, || lftp("put give -o given\n"), || lftp("get given -o got\n"));
+        there_and_back(&desk, || lftp("put give -o given\n"), || lftp("get given -o got\n"));
         let report = lftp("mkdir -f -p d\nmput -O d give\ncls -1 d\nmirror --parallel=3 / tree\nrm -r d\n");
         assert!(report.ok && report.text.contains("give"), "{}", report.text);
     }
@@ -102,7 +98,7 @@ fn ftplib_goes_through_tls() {
                 let usual = ["-I", SCRIPT, &desk.port(), USER, PASSWORD, version, variant];
                 desk.client("python3").args([&usual[..], words].concat()).run()
             };
-            there_and_back(&desk, &SIZES, || ftplib(&["put", "give", "given"]), || ftplib(&["get", "given", "got"]));
+            there_and_back(&desk, || ftplib(&["put", "give", "given"]), || ftplib(&["get", "given", "got"]));
             // One ticket for thirty data connections.
             let report = ftplib(&["many", "30"]);
             assert!(report.ok, "{}", report.text);
@@ -118,7 +114,7 @@ fn ftplib_goes_through_tls() {
 fn renegotiation_is_refused() {
     let Some(desk) = desk(&["openssl"], &[]) else { return };
     let words = ["s_client", "-starttls", "ftp", "-tls1_2", "-connect", &desk.authority()];
-    let report = desk.client("openssl").args(words).script("R\nR\nR\n").run();
+    let report = desk.client("openssl").args(words).script("R\n").run();
     assert!(report.text.contains("RENEGOTIATING"), "{}", report.text);
     assert!(report.text.contains("no renegotiation"), "{}", report.text);
     let words = ["s_client", "-starttls", "ftp", "-connect", &desk.authority()];
