@@ -2,7 +2,7 @@
 //! whose data connections are whose, and how a transfer ends. Real clients over TLS are in `clients`.
 
 /// A client made of rustls.
-mod client;
+pub mod client;
 /// The control connection.
 mod control;
 /// Data connections.

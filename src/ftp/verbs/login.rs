@@ -9,6 +9,7 @@ use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
+use super::certificate;
 use super::secure::login_refused;
 use crate::accounts::{Caller, Password, Verdict, Visitor};
 use crate::store::VirtualPath;
@@ -31,11 +32,17 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if session.is_anonymous() {
         return Answer::say(331, phrase!("Anonymous visitor: any password will do."));
     }
+    if certificate::is_enough(session, name)
+        && let Some(verdict) = session.shared.accounts.vouch(name, &caller(session))
+    {
+        let told = Reply::new(232, phrase!("Logged in by your certificate."));
+        return settle(session, name.to_vec(), verdict, told).await;
+    }
     // The same for names that exist and names that do not.
     Answer::say(331, phrase!("Password, please."))
 }
 
-/// PASS: the only place where a session becomes somebody.
+/// PASS.
 pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if let Some(refusal) = login_refused(session) {
         return Err(refusal);
@@ -46,9 +53,21 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         Who::In(..) => return Err(Refusal::say(503, phrase!("You are logged in already; USER begins again."))),
     };
     let password = Password::new(argument.unwrap_or_default());
-    let caller = Caller { peer: session.origin.peer, local: session.origin.local, tls: session.is_secure() };
-    match session.shared.accounts.admit(&name, password, &caller).await {
-        Verdict::In(visitor) => enter(session, name, visitor).await,
+    if certificate::is_missing(session, &name) {
+        return fail(session, Some("the client has no certificate of this name")).await;
+    }
+    let verdict = session.shared.accounts.admit(&name, password, &caller(session)).await;
+    settle(session, name, verdict, Reply::new(230, phrase!("Logged in."))).await
+}
+
+fn caller(session: &Session) -> Caller {
+    Caller { peer: session.origin.peer, local: session.origin.local, tls: session.is_secure() }
+}
+
+/// What a login has come to: the only place where a session becomes somebody, who is told so by `welcome`.
+async fn settle(session: &mut Session, name: Vec<u8>, verdict: Verdict, welcome: Reply) -> Outcome {
+    match verdict {
+        Verdict::In(visitor) => enter(session, name, visitor, welcome).await,
         Verdict::Wrong(why) => fail(session, why.as_deref()).await,
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
@@ -63,8 +82,8 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// The password was right: lets the visitor into his home.
-async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcome {
+/// Lets the visitor into his home.
+async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor, welcome: Reply) -> Outcome {
     let home = visitor.home.clone();
     if let Err(e) = session.let_in(name, visitor).await {
         journal::homeless(session, &home, &e);
@@ -73,7 +92,7 @@ async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcom
         return Err(Refusal::say(530, told));
     }
     journal::logged_in(session, &home);
-    Answer::say(230, phrase!("Logged in."))
+    Ok(Answer::Reply(welcome))
 }
 
 /// The name or the password was wrong: that is answered late, and not often.
