@@ -10,7 +10,7 @@ use crate::ftp::data::passive::MOST_LISTENERS;
 use crate::ftp::protection::Tls;
 use crate::ftp::{Ftp, FtpOptions};
 use crate::host::Address;
-use crate::host::tls::{Certificates, PairFiles};
+use crate::host::tls::Certificates;
 use crate::store::{MAX_KEPT, Store, StoreError};
 use crate::watched::Watched;
 
@@ -97,8 +97,8 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
         None => (None, None),
     };
     let certificate = certificates.as_ref().and_then(Certificates::line);
-    for key in certificates.iter().flat_map(Certificates::keys) {
-        needs.reads(key);
+    for file in certificates.iter().flat_map(Certificates::files) {
+        needs.reads(file);
     }
     let service = Ftp::new(FtpOptions {
         store: Arc::clone(&store),
@@ -116,7 +116,10 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     let watched = watched.map(|watched| (given, watched));
     let (service, once_ready) =
         (Arc::new(service), OnceReady { warning, certificates, store, sweeps, accounts, watched });
-    Ok((Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate, needs }, once_ready))
+    Ok((
+        Opened { service, addresses: order.addresses, implicit, root, visitors, homes, certificate, needs },
+        once_ready,
+    ))
 }
 
 /// Whether anybody may ever change what is served. The users file may give others that right while it is served.
@@ -132,14 +135,6 @@ fn needs(order: &FtpOrder, store: &Store) -> Needs {
     };
     if let Some(users) = &order.users {
         needs.reads(users);
-    }
-    if let Some(tls) = &order.tls {
-        for PairFiles { certificate, .. } in &tls.files.pairs {
-            needs.reads(certificate);
-        }
-        if let Some(client) = &tls.files.client {
-            needs.reads(&client.file);
-        }
     }
     // A passive port is opened on first need. In active mode we connect, from a port that the system picks.
     needs.listens(order.passive.ports.clone().unwrap_or(0..=0)).listens(0..=0).connects();
