@@ -9,6 +9,7 @@ use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
+use super::certificate;
 use super::secure::login_refused;
 use crate::accounts::{Caller, Password, Verdict, Visitor};
 use crate::store::VirtualPath;
@@ -31,11 +32,17 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if session.is_anonymous() {
         return Answer::say(331, phrase!("Anonymous visitor: any password will do."));
     }
+    if certificate::is_enough(session, name)
+        && let Some(verdict) = session.shared.accounts.vouch(name, &caller(session))
+    {
+        let told = Reply::new(232, phrase!("Logged in by your certificate."));
+        return settle(session, name.to_vec(), verdict, Guess::of(name, &[]), told).await;
+    }
     // The same for names that exist and names that do not.
     Answer::say(331, phrase!("Password, please."))
 }
 
-/// PASS: the only place where a session becomes somebody.
+/// PASS.
 pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if let Some(refusal) = login_refused(session) {
         return Err(refusal);
@@ -47,10 +54,22 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     };
     let password = argument.unwrap_or_default();
     let (guess, password) = (Guess::of(&name, password), Password::new(password));
+    if certificate::is_missing(session, &name) {
+        return fail(session, guess, Some("the client has no certificate of this name")).await;
+    }
+    let verdict = session.shared.accounts.admit(&name, password, &caller(session)).await;
+    settle(session, name, verdict, guess, Reply::new(230, phrase!("Logged in."))).await
+}
+
+fn caller(session: &Session) -> Caller {
     let Origin { peer, local, .. } = session.origin;
-    let caller = Caller { peer, local, service: "ftp", tls: session.is_secure() };
-    match session.shared.accounts.admit(&name, password, &caller).await {
-        Verdict::In(visitor) => enter(session, name, visitor).await,
+    Caller { peer, local, service: "ftp", tls: session.is_secure() }
+}
+
+/// What a login has come to: the only place where a session becomes somebody, who is told so by `welcome`.
+async fn settle(session: &mut Session, name: Vec<u8>, verdict: Verdict, guess: Guess, welcome: Reply) -> Outcome {
+    match verdict {
+        Verdict::In(visitor) => enter(session, name, visitor, welcome).await,
         Verdict::Wrong(why) => fail(session, guess, why.as_deref()).await,
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
@@ -70,8 +89,8 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// The password was right: lets the visitor into his home.
-async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcome {
+/// Lets the visitor into his home.
+async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor, welcome: Reply) -> Outcome {
     let home = visitor.home.clone();
     if let Err(e) = session.let_in(name, visitor).await {
         journal::homeless(session, &home, &e);
@@ -83,7 +102,7 @@ async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcom
     if !session.is_anonymous() {
         session.conduct.logged_in(session.user());
     }
-    Answer::say(230, phrase!("Logged in."))
+    Ok(Answer::Reply(welcome))
 }
 
 /// The name or the password was wrong: that is answered late, and not often.
