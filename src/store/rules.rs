@@ -190,7 +190,7 @@ impl Rules {
 
     /// Whether other rights may hold for something beneath `path` than for itself.
     pub(super) fn vary_beneath(&self, path: &VirtualPath) -> bool {
-        self.look(path).1.iter().next().is_some()
+        !self.look(path).1.is_empty()
     }
 
     /// The rights at a path, and the rules that may hold beneath it instead.
