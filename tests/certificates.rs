@@ -4,12 +4,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use futures_rustls::rustls::ClientConfig;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use crate::abuse::eventually;
 use crate::command_line::assert_mistake;
-use crate::server::{Place, Server};
+use crate::server::{PASSWORD, Place, Server, USER};
+use crate::tls::client::Client;
+use crate::tls::{self, client};
 
 /// A certificate for a name until the end of a year, and its key, as PEM.
 pub fn made(name: &str, until: i32) -> (String, String) {
@@ -143,5 +147,96 @@ fn what_an_administrator_should_change_is_said_at_start() {
     let server = Server::told_on(place.clone(), &["--tls-cert", text(&certificate), "--tls-key", text(&key)]);
     for hint in ["expired on 2021-12-31", &format!("chmod 600 {}", key.display()), "lies in the served folder"] {
         eventually(hint, || server.log().contains(hint));
+    }
+}
+
+/// An authority as PEM, and what it gives to a client of this name.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Authority { pem: params.self_signed(&key).expect("a certificate").pem(), issuer: Issuer::new(params, key) }
+    }
+
+    fn client(&self, name: &str) -> Arc<ClientConfig> {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
+        client::config_of(&client::BOTH, &signed.pem(), &key.serialize_pem())
+    }
+}
+
+/// A server that asks clients for a certificate of this authority.
+fn asking(authority: &Authority, options: &[&str]) -> Server {
+    let place = Place::new();
+    let file = place.outside().join("ca.pem");
+    fs::write(&file, &authority.pem).expect("the authority");
+    let asking = ["--anonymous", "off", "--user", USER, "--tls-client-ca", text(&file), "--tls-client-user", "cn"];
+    tls::server_on(place.clone(), &[&asking[..], options].concat())
+}
+
+#[test]
+fn a_certificate_that_names_an_account_is_enough_for_it_and_for_no_other() {
+    let ours = Authority::new();
+    let server = asking(&ours, &["--tls-client", "optional", "--tls-ccc"]);
+    let mut alice = Client::secure(&server, &ours.client(USER));
+    alice.tell(&format!("USER {USER}"), 232);
+    alice.tell("PBSZ 0", 200);
+    alice.tell("PROT P", 200);
+    alice.tell("TYPE I", 200);
+    alice.put("file", b"by certificate");
+    assert_eq!(alice.get("file"), b"by certificate");
+    alice.tell("USER bob", 331);
+    alice.tell(&format!("PASS {PASSWORD}"), 530);
+    // In plain text anybody might speak for whoever has the key.
+    alice.tell(&format!("USER {USER}"), 232);
+    alice.tell("CCC", 200);
+    alice.end_tls();
+    alice.tell(&format!("USER {USER}"), 331);
+    for other in [ours.client("bob"), ours.client("ALICE"), client::config(&client::BOTH, None)] {
+        let mut other = Client::secure(&server, &other);
+        other.tell(&format!("USER {USER}"), 331);
+        other.tell("PASS wrong", 530);
+        other.log_in();
+    }
+}
+
+#[test]
+fn a_certificate_may_be_wanted_beside_the_password() {
+    let ours = Authority::new();
+    let server = asking(&ours, &["--tls-client-password"]);
+    let mut alice = Client::secure(&server, &ours.client(USER));
+    alice.tell(&format!("USER {USER}"), 331);
+    alice.tell("PASS wrong", 530);
+    alice.log_in();
+    let mut bob = Client::secure(&server, &ours.client("bob"));
+    bob.tell(&format!("USER {USER}"), 331);
+    bob.tell(&format!("PASS {PASSWORD}"), 530);
+    eventually("why is in the log", || server.log().contains("no certificate of this name"));
+    // Who must have a certificate must use TLS, or would only have to do without.
+    let mut plain = Client::plain(server.address(), &ours.client(USER));
+    plain.tell(&format!("USER {USER}"), 530);
+}
+
+#[test]
+fn who_has_no_certificate_of_the_authority_does_not_come_in() {
+    let server = asking(&Authority::new(), &[]);
+    for stranger in [Authority::new().client(USER), client::config(&[&client::TLS12], None)] {
+        let mut plain = Client::plain(server.address(), &stranger);
+        plain.tell("AUTH TLS", 234);
+        let socket = plain.socket().try_clone().unwrap();
+        // In TLS 1.3 the client believes itself in, until it reads.
+        let came_in = client::handshake(socket, &stranger).and_then(|mut tls| {
+            std::io::Write::write_all(&mut tls, b"NOOP\r\n").map_err(|e| e.to_string())?;
+            std::io::Read::read(&mut tls, &mut [0; 64]).map_err(|e| e.to_string())
+        });
+        assert!(matches!(came_in, Err(_) | Ok(0)), "a stranger was answered");
     }
 }

@@ -4,7 +4,7 @@
 /// Bandwidth.
 mod caps;
 /// A client made of rustls.
-mod client;
+pub mod client;
 /// The control connection.
 mod control;
 /// Data connections.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use futures_rustls::rustls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, NamedGroup, SignatureScheme, StreamOwned,
     SupportedProtocolVersion,
@@ -87,6 +88,16 @@ pub fn config(versions: &[&'static SupportedProtocolVersion], store: Option<Arc<
     let mut config = config.with_no_client_auth();
     config.resumption = store.map_or_else(Resumption::disabled, |store| Resumption::store(store));
     Arc::new(config)
+}
+
+/// The same with a certificate of the client's own and its key, as PEM.
+pub fn config_of(versions: &[&'static SupportedProtocolVersion], certificate: &str, key: &str) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Trusting));
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+    Arc::new(config.with_client_auth_cert(vec![certificate], key).expect("both fit"))
 }
 
 /// A configuration of TLS 1.3 that resumes.

@@ -9,6 +9,7 @@ use super::super::journal;
 use super::super::session::{Session, Who};
 use super::super::wire::phrase::phrase;
 use super::super::wire::reply::Reply;
+use super::certificate;
 use super::secure::login_refused;
 use crate::accounts::{Caller, Password, Verdict, Visitor};
 use crate::store::VirtualPath;
@@ -31,11 +32,17 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if session.is_anonymous() {
         return Answer::say(331, phrase!("Anonymous visitor: any password will do."));
     }
+    if certificate::is_enough(session, name)
+        && let Some(verdict) = session.shared.accounts.vouch(name, &caller(session))
+    {
+        let told = Reply::new(232, phrase!("Logged in by your certificate."));
+        return settle(session, name.to_vec(), verdict, told).await;
+    }
     // The same for names that exist and names that do not.
     Answer::say(331, phrase!("Password, please."))
 }
 
-/// PASS: the only place where a session becomes somebody.
+/// PASS.
 pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if let Some(refusal) = login_refused(session) {
         return Err(refusal);
@@ -47,11 +54,25 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     };
     let password = argument.unwrap_or_default();
     let (guess, password) = (Guess::of(&name, password), Password::new(password));
-    let Origin { peer, local, .. } = session.origin;
-    let caller = Caller { peer, local, service: "ftp", tls: session.is_secure() };
-    match session.shared.accounts.admit(&name, password, &caller).await {
-        Verdict::In(visitor) => enter(session, name, visitor).await,
+    if certificate::is_missing(session, &name) {
+        return fail(session, guess, Some("the client has no certificate of this name")).await;
+    }
+    match session.shared.accounts.admit(&name, password, &caller(session)).await {
         Verdict::Wrong(why) => fail(session, guess, why.as_deref()).await,
+        verdict => settle(session, name, verdict, Reply::new(230, phrase!("Logged in."))).await,
+    }
+}
+
+fn caller(session: &Session) -> Caller {
+    let Origin { peer, local, .. } = session.origin;
+    Caller { peer, local, service: "ftp", tls: session.is_secure() }
+}
+
+/// What a login has come to: the only place where a session becomes somebody, who is told so by `welcome`.
+async fn settle(session: &mut Session, name: Vec<u8>, verdict: Verdict, welcome: Reply) -> Outcome {
+    match verdict {
+        Verdict::In(visitor) => enter(session, name, visitor, welcome).await,
+        Verdict::Wrong(_) => Err(incorrect()),
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
             let told = phrase!("This account has {} sessions open already, the most allowed.", most);
@@ -70,8 +91,8 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// The password was right: lets the visitor into his home.
-async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcome {
+/// Lets the visitor into his home.
+async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor, welcome: Reply) -> Outcome {
     let home = visitor.home.clone();
     if let Err(e) = session.let_in(name, visitor).await {
         journal::homeless(session, &home, &e);
@@ -83,7 +104,7 @@ async fn enter(session: &mut Session, name: Vec<u8>, visitor: Visitor) -> Outcom
     if !session.is_anonymous() {
         session.conduct.logged_in(session.user());
     }
-    Answer::say(230, phrase!("Logged in."))
+    Ok(Answer::Reply(welcome))
 }
 
 /// The name or the password was wrong: that is answered late, and not often.
@@ -98,7 +119,11 @@ async fn fail(session: &mut Session, guess: Guess, why: Option<&str>) -> Outcome
     if failures >= MOST_FAILURES {
         return Ok(Answer::Goodbye(Reply::new(421, phrase!("Too many wrong passwords; closing."))));
     }
-    Err(Refusal::say(530, phrase!("Login incorrect.")))
+    Err(incorrect())
+}
+
+fn incorrect() -> Refusal {
+    Refusal::say(530, phrase!("Login incorrect."))
 }
 
 /// ACCT: no command here needs an account (RFC 959 §4.1.1 has 202 for that).

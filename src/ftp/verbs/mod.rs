@@ -2,6 +2,7 @@
 //! what argument, and its handler is called. Nothing here touches a socket.
 
 mod browse;
+mod certificate;
 mod change;
 mod digest;
 mod facts;

@@ -90,6 +90,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("List names; they may be a pattern", "Listet Namen; sie dürfen ein Muster sein"),
     ("Log in with USER and PASS first.", "Zuerst mit USER und PASS anmelden."),
     ("Logged in as {}", "Angemeldet als {}"),
+    ("Logged in by your certificate.", "Durch Ihr Zertifikat angemeldet."),
     ("Logged in.", "Angemeldet."),
     ("Login incorrect.", "Anmeldung fehlgeschlagen."),
     ("Logins cannot be looked at just now; come back in a moment.", "Anmeldungen können gerade nicht geprüft werden; bitte gleich wiederkommen."),
