@@ -150,6 +150,29 @@ fn what_an_administrator_should_change_is_said_at_start() {
     }
 }
 
+/// As certbot has it: what is named is a link, and renewed it leads to another file of another folder. That is read under
+/// confinement, too.
+#[test]
+fn a_renewal_by_links_is_taken_up() {
+    let place = Place::new();
+    let [archive, live] = ["archive", "live"].map(|name| place.outside().join(name));
+    for folder in [&archive, &live] {
+        fs::create_dir(folder).unwrap();
+    }
+    let link = |(certificate, key): &(PathBuf, PathBuf)| {
+        for (target, name) in [(key, "key.pem"), (certificate, "cert.pem")] {
+            std::os::unix::fs::symlink(target, live.join("new")).unwrap();
+            fs::rename(live.join("new"), live.join(name)).unwrap();
+        }
+    };
+    link(&put(&archive, "1", &made("a.example", 2050)));
+    let (certificate, key) = (live.join("cert.pem"), live.join("key.pem"));
+    let server = Server::told_on(place, &["--tls-cert", text(&certificate), "--tls-key", text(&key)]);
+    eventually("the first is read", || server.log().contains("until 2050-12-31"));
+    link(&put(&archive, "2", &made("a.example", 2060)));
+    eventually("the second is read", || server.log().contains("was read again: for a.example, until 2060-12-31"));
+}
+
 /// An authority as PEM, and what it gives to a client of this name.
 struct Authority {
     pem: String,

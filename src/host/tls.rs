@@ -79,7 +79,7 @@ pub struct Certificates {
     authorities: Option<Arc<Authorities>>,
     pairs: Vec<(PairFiles, Followed<Pair>)>,
     client: Option<Followed<client::Verifier>>,
-    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
     self_signed: Option<PathBuf>,
 }
 
@@ -109,8 +109,8 @@ impl Certificates {
         }
         let config = Arc::new(configuration(provider, Arc::clone(&shown), authorities.clone())?);
         let named = pairs.iter().flat_map(|(files, _)| [&files.certificate, &files.key]);
-        let folders = files::folders(named.chain(order.client.as_ref().map(|client| &client.file)));
-        Ok(Certificates { config, shown, authorities, pairs, client, folders, self_signed })
+        let files = files::with_targets(named.chain(order.client.as_ref().map(|client| &client.file)));
+        Ok(Certificates { config, shown, authorities, pairs, client, files, self_signed })
     }
 
     /// How a handshake is done. It is the same for ever; what it shows and takes follows the files. It stores no sessions
@@ -119,9 +119,9 @@ impl Certificates {
         Arc::clone(&self.config)
     }
 
-    /// The folders of all that is read again, and those that links among it lead to now.
-    pub fn folders(&self) -> &[PathBuf] {
-        &self.folders
+    /// All that is read again, and what links among it lead to now: there the next one is likely to appear.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// What people have to know at start: the fingerprint by which they recognise a certificate that nobody has signed.

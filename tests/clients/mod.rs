@@ -36,6 +36,8 @@ mod ncftp;
 mod over_tls;
 /// rclone: a synchroniser that trusts MLSD, MFMT and SIZE.
 mod rclone;
+/// openssl, sslscan and nmap: what looks at servers from outside.
+mod scanners;
 /// The suite every driver runs.
 mod suite;
 /// suppaftp, a Rust client, inside this process.

@@ -36,19 +36,12 @@ pub(super) fn read(path: &Path) -> io::Result<Found> {
     Ok(Found { bytes, is_open_to_others: file.metadata()?.mode() & OTHERS != 0 })
 }
 
-/// The folders that these files lie in, and those of what they lead to where they are links: each once.
-pub(super) fn folders<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    for file in files {
-        let target = fs::canonicalize(file).ok();
-        for folder in [Some(file), target.as_ref()].into_iter().flatten().filter_map(|path| path.parent()) {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            folders.push(folder.to_path_buf());
-        }
-    }
-    folders.sort();
-    folders.dedup();
-    folders
+/// These files, and what they lead to now where they are links, as certbot's do: each once.
+pub(super) fn with_targets<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+    let mut all: Vec<_> = files.flat_map(|file| [Some(file.clone()), fs::canonicalize(file).ok()]).flatten().collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// What is kept in a folder: the certificate that `make` gives, with its key, unless there is one already; so two servers
