@@ -272,7 +272,7 @@ impl Accounts {
         }
     }
 
-    /// The same for one who has proved to be `name` in another way. None where that is no account, or one that may not come in
+    /// Lets one in who has proved to be `name` in another way. None where that is no account that is written here, or one that may not come in
     /// now: a password may be asked for as if nothing had been proved.
     pub fn vouch(&self, name: &[u8], caller: &Caller) -> Option<Verdict> {
         let (directory, from) = (self.directory(), caller.peer.ip());

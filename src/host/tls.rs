@@ -154,7 +154,7 @@ impl Certificates {
         for warning in self.warnings(served) {
             log::warn!("tls: {warning}");
         }
-        let Certificates { shown, authorities, pairs, client, .. } = self;
+        let Certificates { shown, authorities, pairs, client, files, .. } = self;
         for ((files, _), pair) in pairs.iter().zip(shown.all().iter()) {
             log::info!("tls: {}: {}", files.certificate.display(), pair.facts);
         }
@@ -165,7 +165,7 @@ impl Certificates {
             authorities: authorities.as_ref().map_or_else(Weak::new, Arc::downgrade),
             client,
         };
-        rt::spawn(following.run());
+        rt::spawn(following.run(files));
     }
 }
 
@@ -180,7 +180,8 @@ struct Following {
 }
 
 impl Following {
-    async fn run(mut self) {
+    async fn run(mut self, files: Vec<PathBuf>) {
+        rt::unblock(move || say_unreadable(&files)).await;
         loop {
             let looked = rt::unblock(move || {
                 let goes_on = self.look(UnixTime::now());
@@ -217,6 +218,16 @@ impl Following {
             authorities.replace(verifier);
         }
         true
+    }
+}
+
+/// Who has opened the files may be another user than the process has become since.
+fn say_unreadable(files: &[PathBuf]) {
+    for file in files {
+        if let Err(e) = files::read(file) {
+            let advice = "a renewed one is taken up by a restart only; let the user that gftp has become read it";
+            log::warn!("tls: {} cannot be read any more ({e}): {advice}", file.display());
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         && let Some(verdict) = session.shared.accounts.vouch(name, &caller(session))
     {
         let told = Reply::new(232, phrase!("Logged in by your certificate."));
-        return settle(session, name.to_vec(), verdict, Guess::of(name, &[]), told).await;
+        return settle(session, name.to_vec(), verdict, told).await;
     }
     // The same for names that exist and names that do not.
     Answer::say(331, phrase!("Password, please."))
@@ -57,8 +57,10 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     if certificate::is_missing(session, &name) {
         return fail(session, guess, Some("the client has no certificate of this name")).await;
     }
-    let verdict = session.shared.accounts.admit(&name, password, &caller(session)).await;
-    settle(session, name, verdict, guess, Reply::new(230, phrase!("Logged in."))).await
+    match session.shared.accounts.admit(&name, password, &caller(session)).await {
+        Verdict::Wrong(why) => fail(session, guess, why.as_deref()).await,
+        verdict => settle(session, name, verdict, Reply::new(230, phrase!("Logged in."))).await,
+    }
 }
 
 fn caller(session: &Session) -> Caller {
@@ -67,10 +69,10 @@ fn caller(session: &Session) -> Caller {
 }
 
 /// What a login has come to: the only place where a session becomes somebody, who is told so by `welcome`.
-async fn settle(session: &mut Session, name: Vec<u8>, verdict: Verdict, guess: Guess, welcome: Reply) -> Outcome {
+async fn settle(session: &mut Session, name: Vec<u8>, verdict: Verdict, welcome: Reply) -> Outcome {
     match verdict {
         Verdict::In(visitor) => enter(session, name, visitor, welcome).await,
-        Verdict::Wrong(why) => fail(session, guess, why.as_deref()).await,
+        Verdict::Wrong(_) => Err(incorrect()),
         Verdict::Full(most) => {
             journal::turned_away(session, &format!("{most} sessions already"));
             let told = phrase!("This account has {} sessions open already, the most allowed.", most);
@@ -117,7 +119,11 @@ async fn fail(session: &mut Session, guess: Guess, why: Option<&str>) -> Outcome
     if failures >= MOST_FAILURES {
         return Ok(Answer::Goodbye(Reply::new(421, phrase!("Too many wrong passwords; closing."))));
     }
-    Err(Refusal::say(530, phrase!("Login incorrect.")))
+    Err(incorrect())
+}
+
+fn incorrect() -> Refusal {
+    Refusal::say(530, phrase!("Login incorrect."))
 }
 
 /// ACCT: no command here needs an account (RFC 959 §4.1.1 has 202 for that).
