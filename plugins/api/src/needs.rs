@@ -35,7 +35,8 @@ pub enum Access {
 }
 
 impl Needs {
-    /// To read a file, and what takes its place. That takes its whole folder: such files are best in one of their own.
+    /// To read a file, and what takes its place. That takes its whole folder: such files are best in one of their own. Of a
+    /// folder: the files that are in it.
     pub fn reads(&mut self, file: impl Into<PathBuf>) -> &mut Self {
         self.add(file, Access::Read)
     }
