@@ -110,8 +110,8 @@ pub fn open(order: FtpOrder) -> Result<(Opened, OnceReady), Mistake> {
     };
     let certificate = certificates.as_ref().and_then(Certificates::line);
     // Not as trees: who the process becomes need not be able to read them. Then a change is not seen, and that is said.
-    for folder in certificates.iter().flat_map(Certificates::folders) {
-        needs.reads(folder);
+    for file in certificates.iter().flat_map(Certificates::files) {
+        needs.reads(file);
     }
     let others = OTHER_DESCRIPTORS + order.auth.program.as_ref().map_or(0, |it| it.processes * DESCRIPTORS_EACH);
     let service = Ftp::new(FtpOptions {
@@ -150,12 +150,6 @@ fn needs(order: &FtpOrder, store: &Store) -> Needs {
     };
     if let Some(users) = &order.users {
         needs.reads(users);
-    }
-    for files in order.tls.iter().map(|tls| &tls.files) {
-        let certificates = files.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-        for file in certificates.chain(files.client.iter().map(|client| &client.file)) {
-            needs.reads(file);
-        }
     }
     if order.auth.is_asked() {
         needs.runs_programs();
