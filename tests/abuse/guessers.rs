@@ -15,8 +15,9 @@ const A_SECOND: u32 = 200;
 const SECONDS: u32 = 5;
 /// Threads that try them, each of an address of its own.
 const GUESSERS: u32 = 20;
-/// What an honest login may take beside that: some hashes, on a machine that may be busy with other tests.
-const UNHARMED: Duration = Duration::from_secs(3);
+/// What an honest login may take beside that, nine times of ten: the first may wait for a hash of each address, and the
+/// machine may be busy with other tests.
+const UNHARMED: Duration = Duration::from_secs(1);
 
 /// One login with a wrong password, all in one packet; whatever comes of it.
 fn guess(from: [u8; 4], number: u32, to: SocketAddr) -> Option<Vec<u8>> {
@@ -71,7 +72,9 @@ fn two_hundred_wrong_logins_a_second_harm_no_honest_login() {
     });
     let (tried, looked_at) = (tried.into_inner(), looked_at.into_inner());
     assert_eq!(tried as u32, A_SECOND * SECONDS);
-    assert!(honest.iter().all(|took| took.as_ref().is_ok_and(|took| *took < UNHARMED)), "{honest:?}");
+    assert!(honest.iter().all(Result::is_ok), "{honest:?}");
+    let harmed = honest.iter().flatten().filter(|took| **took >= UNHARMED).count();
+    assert!(harmed * 10 <= honest.len(), "{harmed} of {} were held up: {honest:?}", honest.len());
     // Twenty for each address would be four hundred; but they are of one network, which has a hundred and sixty.
     assert!(looked_at <= 200, "{looked_at} of {tried} guesses were looked at");
     assert!(server.log().contains("banned 127.0.20.0/24 until"), "{}", server.log());
