@@ -47,7 +47,8 @@ pub fn deflate(data: &[u8]) {
         total += out.len();
         out.clear();
         rest = &rest[taken..];
-        if (rest.is_empty() && !full) || (taken == 0 && !full) || total > MOST_INFLATED {
+        let has_nothing = rest.is_empty() || taken == 0;
+        if (has_nothing && !full) || total > MOST_INFLATED {
             break;
         }
     }

@@ -94,7 +94,10 @@ impl Traffic {
                         return (upload, Err(broken));
                     }
                 }
-                Inflow::Ended => return (upload, Ok(self.answer_end().await)),
+                Inflow::Ended => {
+                    self.answer_end().await;
+                    return (upload, Ok(()));
+                }
                 Inflow::Lost(e) => return (upload, Err(lost(e))),
                 Inflow::Refused(e) => return (upload, Err(Broken::Store(e))),
                 Inflow::Unsupported => return (upload, Err(lost(io::ErrorKind::Unsupported.into()))),
