@@ -64,7 +64,7 @@ pub enum Unintroduced {
 /// A connection whose header is awaited; dropping it ends that.
 pub struct Awaited(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
-/// Whether one more header may be awaited: not if [`MOST_AWAITED`] are.
+/// Whether one more header may be awaited: not if 1,024 are.
 pub fn await_header() -> Option<Awaited> {
     static AWAITED: OnceLock<Arc<()>> = OnceLock::new();
     let awaited = Arc::clone(AWAITED.get_or_init(Arc::default));
