@@ -91,10 +91,11 @@ fn curl_and_a_drop_box() {
     }
     let report = curl(&desk, "camera", "/day/night/a").args(["--ftp-create-dirs", "-T", "snap.jpg"]).run();
     desk.expect_disk("inbox/day/night/a", &make_content(2, 20_000), &report);
-    for path in ["/snap.jpg", "/"] {
-        let report = curl(&desk, "camera", path).args(["-o", "stolen"]).run();
-        assert!(!report.ok && !desk.local("stolen").exists(), "{path}: {}", report.text);
-    }
+    let report = curl(&desk, "camera", "/snap.jpg").args(["-o", "stolen"]).run();
+    assert!(!report.ok && !desk.local("stolen").exists(), "{}", report.text);
+    // Another session has brought them, so this one sees nothing.
+    let report = curl(&desk, "camera", "/").args(["-o", "listing"]).run();
+    desk.expect_local("listing", b"", &report);
 }
 
 #[test]
