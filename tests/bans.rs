@@ -92,8 +92,9 @@ fn guesses_bring_a_ban_that_is_said_and_hurts_nobody_else() {
     log_in(&mut inside).expect("whoever has the password is in");
     let mut undecided = greeted(ONE, server.address());
     assert_eq!(guess(ONE, server.address()), 6);
-    let log = server.log();
-    let line = log.lines().find(|line| line.contains("banned 127.0.1.1 until ")).expect("the ban is in the log");
+    let line = || server.log().lines().find(|line| line.contains("banned 127.0.1.1 until ")).map(str::to_string);
+    eventually("the ban is in the log", || line().is_some());
+    let line = line().expect("it is there");
     assert!(line.contains(": wrong passwords from 127.0.1.1 (ban 1)"), "{line}");
     let (mut control, reply) = first_word(ONE, server.address()).expect("the first are told");
     assert!(reply.code == 421 && reply.shown().contains("banned for"), "{}", reply.shown());
@@ -211,7 +212,7 @@ fn a_plugin_alone_has_a_guard() {
     let all: Vec<_> = (0..200).map(|_| knock(ONE, server.address())).collect();
     let refused = all.into_iter().map(|stream| stream.is_none_or(is_ended)).filter(|&is_ended| is_ended).count();
     assert!(refused >= 150, "only {refused} of 200 connections at once were turned away");
-    assert!(server.log().contains("too many connections from 127.0.1.1"), "{}", server.log());
+    eventually("that is said", || server.log().contains("too many connections from 127.0.1.1"));
     assert!(!is_closed(NEIGHBOUR, server.address()));
 }
 
@@ -315,7 +316,7 @@ fn a_broken_file_of_bans_is_set_aside_and_said() {
     assert!(!done && told.contains("no file of bans"), "{told}");
     let server = server_on(place.clone(), &["--bans", file.to_str().unwrap()]);
     greeted(ONE, server.address());
-    assert!(server.log().contains("bans.json.broken"), "{}", server.log());
+    eventually("it is set aside", || server.log().contains("bans.json.broken"));
     assert_eq!(fs::read(place.outside().join("bans.json.broken")).unwrap(), b"half of");
     // Also if somebody breaks it while the server runs: what is in memory holds.
     fs::write(&file, "{").unwrap();

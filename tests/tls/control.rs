@@ -4,6 +4,7 @@ use std::fs;
 
 use super::client::{BOTH, Client, TLS13, config, send_all, sticky};
 use super::{implicit_address, server};
+use crate::abuse::eventually;
 use crate::dialogue::client::Control;
 use crate::server::{PASSWORD, Server, USER};
 
@@ -132,7 +133,7 @@ fn the_commands_of_tls_in_and_out_of_order() {
     client.log_in();
     let status = client.tell("STAT", 211).shown();
     assert!(status.contains("TLSv1.3, TLS13_AES_128_GCM_SHA256"), "{status}");
-    assert!(server.log().contains("speaks TLSv1.3, TLS13_AES_128_GCM_SHA256"), "{}", server.log());
+    eventually("it is logged", || server.log().contains("speaks TLSv1.3, TLS13_AES_128_GCM_SHA256"));
 }
 
 /// AUTH SSL, of drafts before the RFC, protects the data too.
