@@ -18,7 +18,7 @@ use std::process::Command;
 use rustix::io::Errno;
 
 use crate::clients::{note, skip};
-use crate::disk::copied_for_nobody;
+use crate::disk::{copied_for_nobody, copy_program};
 use crate::plugins::{Lines, addresses};
 use crate::server::{Place, Server, command_by, free_port, program};
 
@@ -267,7 +267,7 @@ fn nothing_that_was_given_up_comes_back() {
     // A program of root's that makes whoever runs it root.
     let place = place();
     let program = place.outside().join("id");
-    fs::copy("/usr/bin/id", &program).unwrap();
+    copy_program(Path::new("/usr/bin/id"), &program);
     fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
     let run = format!("run {} -u", program.display());
     let served = ["--plugin", "/bin/cat", "--port", "0"];

@@ -325,12 +325,19 @@ fn as_nobody(place: &Place) -> Option<Vec<OsString>> {
     copied_for_nobody(Path::new(&program()), place)
 }
 
+/// Copies a program by another process: a child that another test starts meanwhile would hold a file of ours open for
+/// writing until it has become its own program, and what is open for writing is not run (ETXTBSY).
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "{} is not copied", from.display());
+}
+
 /// The same of another program.
 pub fn copied_for_nobody(program: &Path, place: &Place) -> Option<Vec<OsString>> {
     let copy = place.outside().join(program.file_name().unwrap());
     // One that runs cannot be written to.
     if !copy.exists() {
-        fs::copy(program, &copy).unwrap();
+        copy_program(program, &copy);
     }
     fs::set_permissions(place.outside(), Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
