@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::connect_from;
 use super::siege::{WHOLE_MACHINE, has_descriptors};
+use crate::abuse::eventually;
 use crate::clients::skip;
 use crate::dialogue::client::{Control, Outcome, read_all};
 use crate::server::Server;
@@ -72,8 +73,9 @@ fn a_siege_by_ten_thousand_slow_ones() {
         Server::start(&["--max-sessions", &PLACES.to_string(), "--ban-exempt", "none", "--log-level", "error"]);
     std::fs::write(server.root().join("f"), b"content").unwrap();
     let mut slow: Vec<_> = (0..SLOW).map(|number| come(number, &server)).collect();
+    // What has connected waits in the queue until it is let in.
+    eventually("the crowd is there", || server.descriptors() > PLACES);
     let there = server.descriptors();
-    assert!(there > PLACES, "only {there} descriptors: the crowd is not there");
     let (over, returned) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut visits = Vec::new();
     std::thread::scope(|scope| {
