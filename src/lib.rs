@@ -3,7 +3,7 @@
 //! From the top: [`cli`] turns what was typed into orders, [`serve`], [`user`] and [`bans`] carry them out, [`confine`] gives
 //! up what no service needs, [`host`] is the front door of
 //! every service, [`ftp`] is the first of these, and below it lie [`store`], the served tree, and [`accounts`], who may
-//! do what. [`watched`] tells when a file is to be read again. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
+//! do what. [`watched`] tells when a file is to be read again, [`replaced`] puts a new one in its place. Services stand on `gftp-plugin` (`plugins/api`) alone. An arrow never runs up; ARCHITECTURE.md says more.
 //!
 //! A program of one's own with one more plugin is [`main_with`] and the list of them: see `examples/own_plugin.rs`.
 
@@ -15,6 +15,7 @@ pub mod ftp;
 pub mod host;
 pub mod logging;
 mod program;
+pub mod replaced;
 pub mod serve;
 pub mod store;
 pub mod user;

@@ -13,12 +13,13 @@ const LONGEST_FILE: usize = 400;
 const LONGER: [(&str, &str); 1] = [("src/ftp/wire/german.rs", "a flat table, a line for each phrase")];
 
 /// Where the file system may be named, and why.
-const FILE_SYSTEM: [(&str, &str); 11] = [
+const FILE_SYSTEM: [(&str, &str); 12] = [
     ("src/store/", "the served tree is its business"),
     ("src/sys.rs", "raw system calls, sendfile among them"),
     ("src/accounts/file.rs", "reads the users file before anything is served, and replaces it for gftp user"),
     ("src/host/tls/files.rs", "reads certificates, and keeps the one that it has made"),
     ("src/confine/", "opens, before anything is served, what the kernel is to let through"),
+    ("src/replaced.rs", "replaces files of the administrator's"),
     ("src/watched.rs", "looks whether files of the administrator's have changed"),
     ("src/bans/file.rs", "reads and replaces the file in which bans outlive the server"),
     ("src/cli/password.rs", "reads the password file before anything is served"),

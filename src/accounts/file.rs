@@ -1,22 +1,18 @@
 //! Where a users file is kept: it is read whole, and replaced in one step under a lock, so that neither a crash nor two
 //! edits at once can leave half of it. The only file of accounts that touches the disk; it refuses to know any protocol.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::users::{self, User};
+use crate::replaced::{folder_of, lock, replace};
 
 /// A file larger than this is no users file: it has room for a quarter of a million accounts.
 const LARGEST: u64 = 64 * 1024 * 1024;
 /// Links followed to the file itself; the kernel's own bound (MAXSYMLINKS).
 const MOST_LINKS: u32 = 40;
-/// How long to wait for another edit, which takes milliseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// How often to ask whether it is over.
-const LOCK_AGAIN: Duration = Duration::from_millis(20);
 /// Permission bits that give others than the owner a way to the hashes.
 const OTHERS: u32 = 0o077;
 
@@ -57,10 +53,7 @@ pub fn edit(
     let shown = path.display();
     let said = |e: io::Error| format!("--users {shown}: {e}");
     let target = followed(path).map_err(said)?;
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(&target);
     let lock = lock(folder).map_err(|e| format!("--users {shown}: cannot lock {}: {e}", folder.display()))?;
     let old = match text_of(&target) {
         Err(e) if e.kind() == io::ErrorKind::NotFound && make => Vec::new(),
@@ -70,7 +63,7 @@ pub fn edit(
     let users = parse(path, &old)?;
     // It has been read as text just now.
     let new = change(&String::from_utf8_lossy(&old), &users).map_err(|e| format!("--users {shown}: {e}"))?;
-    replace(&target, folder, new.as_bytes()).map_err(said)?;
+    replace(&target, new.as_bytes()).map_err(said)?;
     drop(lock);
     Ok(())
 }
@@ -105,37 +98,4 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many levels of symbolic links"))
-}
-
-/// Locks the folder, and not the file: that one is another after each edit, and before the first there is none.
-fn lock(folder: &Path) -> io::Result<File> {
-    let (file, deadline) = (File::open(folder)?, Instant::now() + LOCK_WAIT);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_AGAIN),
-            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another edit does not end")),
-            Err(TryLockError::Error(e)) => return Err(e),
-        }
-    }
-}
-
-/// Puts a new file in the place of an old one, of the same owner and readable by nobody else.
-fn replace(target: &Path, folder: &Path, text: &[u8]) -> io::Result<()> {
-    // Made with mode 0600, and removed again unless it gets to its place.
-    let mut new = tempfile::Builder::new().prefix(".gftp-users-").tempfile_in(folder)?;
-    new.write_all(text)?;
-    if let Ok(old) = fs::metadata(target) {
-        let own = new.as_file().metadata()?;
-        if own.uid() != old.uid() {
-            // Else the server, which may run as that user, could no longer read it.
-            fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
-        } else if own.gid() != old.gid() {
-            // The group can do nothing with it in any case.
-            let _ = fchown(new.as_file(), None, Some(old.gid()));
-        }
-    }
-    new.as_file().sync_all()?;
-    new.persist(target).map_err(|e| e.error)?;
-    File::open(folder)?.sync_all()
 }

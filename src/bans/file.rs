@@ -1,23 +1,21 @@
 //! The file in which bans outlive the server: JSON, read whole and replaced in one step under a lock, so that the server and
 //! `gftp bans` never lose each other's changes. Knows the disk, and nothing of why anybody is banned.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use gftp_plugin::parse_network;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::replaced::{folder_of, lock, replace};
+
 /// A file larger than this is none of ours: ten thousand bans have a tenth of it.
 const LARGEST: u64 = 16 * 1024 * 1024;
 /// Bans, and wishes to lift some, that are read at most.
 const MOST: usize = 10_000;
-/// How long to wait for another who changes it, which takes milliseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// How often to ask whether it is over.
-const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What stands in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -97,13 +95,9 @@ pub fn read(path: &Path) -> Result<Kept, Unusable> {
 
 /// Replaces what stands in the file by what `change` makes of it, while nobody else does so. None: it stays as it is.
 pub fn change<E: From<Unusable>>(path: &Path, change: impl FnOnce(Kept) -> Result<Option<Kept>, E>) -> Result<(), E> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let lock = lock(folder).map_err(|e| E::from(e.into()))?;
+    let lock = lock(folder_of(path)).map_err(|e| E::from(e.into()))?;
     if let Some(kept) = change(read(path)?)? {
-        replace(path, folder, &text(&kept)).map_err(|e| E::from(e.into()))?;
+        replace(path, &text(&kept)).map_err(|e| E::from(e.into()))?;
     }
     drop(lock);
     Ok(())
@@ -149,40 +143,10 @@ fn text(kept: &Kept) -> Vec<u8> {
     text
 }
 
-/// Locks the folder, and not the file, which is another one after each change.
-fn lock(folder: &Path) -> io::Result<File> {
-    let (file, deadline) = (File::open(folder)?, Instant::now() + LOCK_WAIT);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_AGAIN),
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other(format!("{} is locked by another program", folder.display())));
-            }
-            Err(TryLockError::Error(e)) => return Err(e),
-        }
-    }
-}
-
-/// Puts a new file in the place of the old one; readable by its owner, since addresses are personal data.
-fn replace(path: &Path, folder: &Path, text: &[u8]) -> io::Result<()> {
-    let mut new = tempfile::Builder::new().prefix(".gftp-bans-").tempfile_in(folder)?;
-    new.write_all(text)?;
-    if let Ok(old) = fs::metadata(path) {
-        use std::os::unix::fs::{MetadataExt, fchown};
-        // Root who lifts a ban must not take the file away from the server's user.
-        if new.as_file().metadata()?.uid() != old.uid() {
-            fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
-        }
-    }
-    // A power cut may cost the last second's bans, but never the file.
-    new.as_file().sync_data()?;
-    new.persist(path).map_err(|e| e.error)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn kept() -> Kept {
