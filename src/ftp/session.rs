@@ -1,6 +1,7 @@
 //! What one session remembers between commands. No socket, no clock; the verbs read and write it, the conversation
 //! owns it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,6 +324,18 @@ impl Session {
             let reason = Text::phrase(e.words(), Vec::new());
             Refusal::say(553, phrase!("{}: {}.", printable(&argument), reason))
         })
+    }
+
+    /// As [`Session::store`], without the trip to the pool where all that is wanted is in memory.
+    pub async fn look_up<T: Send + 'static>(
+        &self,
+        path: &VirtualPath,
+        work: impl Fn(&View, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        match work(&self.view()?.from_memory(), path) {
+            Err(StoreError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => self.store(path, work).await,
+            done => done.map_err(|e| Refusal::about(path, e)),
+        }
     }
 
     /// Does `work` with the store on the blocking pool; an error becomes a refusal that names `path`.

@@ -101,6 +101,14 @@ impl Owners {
         }
     }
 
+    /// Whether the names of its owners are remembered.
+    pub(super) fn know(&self, stat: &Stat) -> bool {
+        let has = |names: &Mutex<HashMap<u32, Arc<str>>>, id| {
+            names.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+        };
+        has(&self.users, stat.st_uid) && has(&self.groups, stat.st_gid)
+    }
+
     /// The entry for something opened.
     pub(super) fn entry_of(&self, fd: impl AsFd) -> sys::Sys<Entry> {
         Ok(self.entry(&sys::stat_fd(fd)?, &Process::now()))

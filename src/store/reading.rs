@@ -3,12 +3,15 @@
 
 use super::entry::time;
 use super::error::StoreError;
-use super::sys::{self, FileType, Identity, Stat};
+use super::sys::{self, Backing, FileType, Identity, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
+
+/// Files that are no larger than this are read ahead in one go, whatever the kernel is told (its usual window).
+const READ_AHEAD: u64 = 128 * 1024;
 
 /// A file opened for reading.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Reading {
     pub modified: SystemTime,
     /// Which file it is.
     pub identity: Identity,
+    /// How its file system answers who must not wait.
+    backing: Backing,
 }
 
 /// What came of sending a piece of a file.
@@ -35,16 +40,18 @@ pub struct Window {
 
 impl Reading {
     /// Of what was opened, if that is a regular file.
-    pub(super) fn of(fd: OwnedFd, stat: &Stat) -> Result<Self, StoreError> {
+    pub(super) fn of(fd: OwnedFd, stat: &Stat, backing: Backing) -> Result<Self, StoreError> {
         match sys::kind(stat) {
             FileType::RegularFile => {}
             FileType::Directory => return Err(StoreError::IsDirectory),
             _ => return Err(StoreError::NotRegular),
         }
         let file = File::from(fd);
-        sys::advise_sequential(&file);
+        if sys::size(stat) > READ_AHEAD {
+            sys::advise_sequential(&file);
+        }
         let modified = time(sys::modified(stat));
-        Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat) })
+        Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat), backing })
     }
 
     /// The same without what is behind `end`, in bytes from the file's beginning.
@@ -62,6 +69,14 @@ impl Reading {
     /// Reads some bytes from `offset`; 0 at the end of the file.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(sys::read_at(&self.file, buffer, offset)?)
+    }
+
+    /// Reads from `offset` to the end, if there is no more than `most` and all of it is in memory.
+    pub fn rest_from_memory(&self, offset: u64, most: usize) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.size.checked_sub(offset)?).ok().filter(|length| *length <= most)?;
+        let mut rest = vec![0; length];
+        let count = sys::read_cached(&self.file, &mut rest, offset, self.backing).ok()?;
+        (count == length).then_some(rest)
     }
 
     /// Sends `limit` bytes from `offset` to `receiver` without copying them through this process.

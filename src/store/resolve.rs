@@ -7,7 +7,7 @@
 
 use super::error::StoreError;
 use super::path::VirtualPath;
-use super::sys::{self, FileType, Identity, Stat};
+use super::sys::{self, Backing, FileType, Identity, Stat};
 use super::walk::{Walk, below};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -68,6 +68,8 @@ pub(super) struct Resolver {
     device: u64,
     identity: Identity,
     kernel_resolves: AtomicBool,
+    /// How its own file system answers who must not wait.
+    backing: Backing,
 }
 
 impl Resolver {
@@ -86,7 +88,8 @@ impl Resolver {
         let root = sys::open_root(&canonical)?;
         let identity = sys::identity(&sys::stat_fd(&root)?);
         let kernel_resolves = AtomicBool::new(sys::open_beneath(&root, b".", sys::PLACE, false).is_ok());
-        Ok(Resolver { root, canonical, device: identity.device, identity, kernel_resolves })
+        let backing = sys::backing(&root);
+        Ok(Resolver { root, canonical, device: identity.device, identity, kernel_resolves, backing })
     }
 
     /// The same confined to a directory below the root, which was opened and served as `home`.
@@ -97,7 +100,8 @@ impl Resolver {
         let canonical = named.canonicalize().unwrap_or(named);
         let identity = sys::identity(stat);
         let kernel_resolves = AtomicBool::new(self.kernel_resolves.load(Ordering::Relaxed));
-        Resolver { root: directory, canonical, device: identity.device, identity, kernel_resolves }
+        let backing = sys::backing(&directory);
+        Resolver { root: directory, canonical, device: identity.device, identity, kernel_resolves, backing }
     }
 
     pub(super) fn canonical(&self) -> &Path {
@@ -126,6 +130,22 @@ impl Resolver {
             None => self.walk(path).open(flags)?,
         };
         self.served(fd)
+    }
+
+    /// The same without waiting for a disk, and only what lies on the root's own file system; with `no_symlinks`, only where
+    /// the path is the place. Whatever comes of it but success has to be asked again by one who may wait.
+    pub(super) fn open_cached(&self, path: &[u8], flags: OFlags, no_symlinks: bool) -> Option<(OwnedFd, Stat)> {
+        if self.backing == Backing::Elsewhere || !self.kernel_resolves.load(Ordering::Relaxed) {
+            return None;
+        }
+        let fd = sys::open_beneath_cached(&self.root, path, flags, no_symlinks).ok()?;
+        let stat = sys::stat_fd(&fd).ok()?;
+        (sys::identity(&stat).device == self.device).then_some((fd, stat))
+    }
+
+    /// How the file system of `stat` answers who must not wait.
+    pub(super) fn backing(&self, stat: &Stat) -> Backing {
+        if sys::identity(stat).device == self.device { self.backing } else { Backing::Elsewhere }
     }
 
     /// Opens a directory beneath another one, no link followed on the way: for walks that have seen each component.

@@ -11,10 +11,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
+mod cached;
 mod copy;
 mod created;
 mod kernel;
 
+pub(super) use cached::{Backing, backing, open_beneath_cached, read_cached};
 pub(super) use copy::{clone_file, copy_piece, copy_prefix};
 pub(super) use created::{Ticks, created, set_created};
 pub(super) use kernel::{Reach, is_kernel_made, is_kernel_made_path, reach};

@@ -80,6 +80,8 @@ pub struct Upload {
     pub(super) target: Vec<u8>,
     pub(super) temporary: Temporary,
     pub(super) offset: u64,
+    /// What has arrived behind it, and is written with whatever becomes of the upload.
+    pub(super) rest: Vec<u8>,
     /// Bytes copied from the file that stands; alone they are not worth keeping.
     pub(super) copied: u64,
     pub(super) base: Base,
@@ -110,6 +112,7 @@ impl Upload {
             target,
             temporary,
             offset,
+            rest: Vec::new(),
             copied,
             base,
             may_cut,
@@ -141,6 +144,12 @@ impl Upload {
             bytes = &bytes[written..];
         }
         Ok(())
+    }
+
+    /// As [`Upload::write`], for the last bytes: they are written by [`Upload::publish`] or [`Upload::keep`], which saves who
+    /// may not wait a trip, and fail there.
+    pub fn write_last(&mut self, bytes: Vec<u8>) {
+        self.rest = bytes;
     }
 
     /// Where the next byte goes; what lies before counts as arrived.
@@ -195,7 +204,8 @@ impl Upload {
     }
 
     /// As [`Upload::publish`], and back only when the disk has it all: the content before the name, then the name.
-    pub fn publish_durably(self) -> Result<Published, StoreError> {
+    pub fn publish_durably(mut self) -> Result<Published, StoreError> {
+        self.write_rest()?;
         sys::sync(&self.temporary.file)?;
         let directory = sys::open_at(&self.temporary.directory, b".", sys::READ_DIRECTORY)?;
         let published = self.publish()?;
@@ -205,6 +215,7 @@ impl Upload {
 
     /// Gives the file its name in one step. On an error nothing has changed and what arrived is removed.
     pub fn publish(mut self) -> Result<Published, StoreError> {
+        self.write_rest()?;
         let promised = self.name();
         // Whatever lies behind the offset was never said to have arrived.
         if sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
@@ -231,13 +242,20 @@ impl Upload {
     }
 
     /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.
-    pub fn keep(self) -> bool {
+    pub fn keep(mut self) -> bool {
+        // As much as there is room for.
+        let _ = self.write_rest();
         let Upload { view, path, temporary, offset, copied, base, asked, mut charge, .. } = self;
         if offset <= copied || sys::truncate(&temporary.file, offset).is_err() || !charge.keep(offset) {
             return false;
         }
         view.store.common.kept.put(view.key(&asked.unwrap_or(path)), Kept::new(temporary, base, copied, charge));
         true
+    }
+
+    fn write_rest(&mut self) -> Result<(), StoreError> {
+        let rest = std::mem::take(&mut self.rest);
+        self.write(&rest)
     }
 
     /// Whether the directory still lies where it was judged: it may have been moved while the bytes came.

@@ -56,6 +56,8 @@ pub struct View {
     umask: Option<u32>,
     /// What this session has brought, if there are drop-boxes.
     own: Option<Arc<Own>>,
+    /// Whether it may wait for a disk.
+    waits: bool,
 }
 
 /// Whether these rights suffice.
@@ -64,7 +66,13 @@ type Right = fn(Rights) -> Result<(), StoreError>;
 impl View {
     pub(super) fn new(store: Arc<Store>, rules: Rules, owner: Arc<str>) -> Self {
         let own = rules.know_drop_boxes().then(Arc::default);
-        View { store, rules, owner, umask: None, own }
+        View { store, rules, owner, umask: None, own, waits: true }
+    }
+
+    /// The same door for who must not wait for a disk: whatever of `enter`, `entry` and `read` the kernel cannot do from
+    /// memory fails with [`std::io::ErrorKind::WouldBlock`], and so may what would fail otherwise. Other methods are not for it.
+    pub fn from_memory(&self) -> View {
+        View { waits: false, ..self.clone() }
     }
 
     /// The rights that hold where nothing else is said.
@@ -127,7 +135,7 @@ impl View {
     /// Opens a regular file for reading. Needs `read`.
     pub fn read(&self, path: &VirtualPath) -> Result<Reading, StoreError> {
         let opened = self.open(path, sys::READ_FILE, to_read)?;
-        Reading::of(opened.fd, &opened.stat)
+        Reading::of(opened.fd, &opened.stat, self.store.resolver.backing(&opened.stat))
     }
 
     /// Starts an upload to `path`. Needs `write`; to append, `append` will do. With `create` alone it takes a free name,

@@ -13,8 +13,16 @@ use crate::store::{Reading, StoreError, Window};
 /// milliseconds at memory speed) that pool threads are shared fairly. A slower peer ends it earlier.
 const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 
+/// What is sent without a trip to the pool, if it is in memory: what the kernel takes at once (its send buffers begin with
+/// 16 KiB and grow), for less time than it takes to wake another thread.
+const SMALL: usize = 64 * 1024;
+
 impl Traffic {
     pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
+        if let Some(rest) = reading.rest_from_memory(offset, SMALL) {
+            self.send_bytes(rest).await?;
+            return self.send_end().await;
+        }
         while offset < reading.size {
             let wire = self.wire();
             let limit = self.may_move(SEND_WINDOW.min(reading.size - offset)).await?;
@@ -106,11 +114,15 @@ impl Traffic {
             // Line ends are changed faster than a thread is woken for it.
             encoders.encode(piece, last)
         };
-        match &self.sealed {
-            Some(_) => self.seal_all(coded).await?,
-            None => self.send_all(&coded).await?,
-        }
+        self.send_bytes(coded).await?;
         Ok(encoders)
+    }
+
+    async fn send_bytes(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+        match &self.sealed {
+            Some(_) => self.seal_all(bytes).await,
+            None => self.send_all(&bytes).await,
+        }
     }
 
     async fn send_all(&self, mut bytes: &[u8]) -> Result<(), Broken> {
@@ -131,7 +143,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// The same through TLS, which is no work for the executor.
+    /// The same through TLS, which is no work for the executor unless it is little.
     async fn seal_all(&self, bytes: Vec<u8>) -> Result<(), Broken> {
         let (mut bytes, mut at) = (bytes, 0);
         loop {
@@ -139,13 +151,13 @@ impl Traffic {
             let until = bytes.len().min(at.saturating_add(usize::try_from(most).unwrap_or(usize::MAX)));
             let (wire, sent, end);
             wire = self.wire();
-            (bytes, sent, end) = rt::unblock(move || {
+            let seal = move || {
                 let rest = bytes.get(at..until).unwrap_or_default();
                 let (sent, end) =
                     wire.sealed().map_or((rest.len(), Ok(())), |mut sealed| sealed.send(&wire.socket, rest));
                 (bytes, sent, end)
-            })
-            .await;
+            };
+            (bytes, sent, end) = if until - at <= SMALL { seal() } else { rt::unblock(seal).await };
             at += sent;
             self.has_moved(sent as u64);
             match end {

@@ -34,7 +34,7 @@ pub async fn cdup(session: &mut Session, _: Option<&[u8]>) -> Outcome {
 }
 
 async fn enter(session: &mut Session, path: VirtualPath) -> Outcome {
-    session.store(&path, |view, path| view.enter(path)).await?;
+    session.look_up(&path, |view, path| view.enter(path)).await?;
     let text = phrase!("Now in {}.", path.absolute());
     session.directory = path;
     Answer::say(250, text)
@@ -124,7 +124,7 @@ pub async fn mlsd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 /// MLST: the facts are between the lines of the reply, the name is the whole path (RFC 3659 §7.2).
 pub async fn mlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    let entry = session.store(&path, |view, path| view.entry(path)).await?;
+    let entry = session.look_up(&path, |view, path| view.entry(path)).await?;
     let mut line = Vec::new();
     facts_line(&entry, session.facts, &path.absolute(), &mut line);
     Ok(Answer::Reply(Reply::multi(250, phrase!("Here it is:"), vec![line.into()], phrase!("End."))))
@@ -135,7 +135,9 @@ pub async fn mlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 pub async fn size(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let text = session.representation == Representation::Ascii;
-    let size = session.store(&path, move |view, path| size_of(view, path, text)).await?;
+    let ask = move |view: &View, path: &VirtualPath| size_of(view, path, text);
+    // A text has to be read to be counted.
+    let size = if text { session.store(&path, ask).await? } else { session.look_up(&path, ask).await? };
     match size {
         Some(size) => Answer::say(213, size.into()),
         None => {
@@ -163,7 +165,7 @@ fn size_of(view: &View, path: &VirtualPath, text: bool) -> Result<Option<u64>, S
 /// MDTM (RFC 3659 §3).
 pub async fn mdtm(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
-    let entry = session.store(&path, |view, path| view.entry(path)).await?;
+    let entry = session.look_up(&path, |view, path| view.entry(path)).await?;
     Answer::say(213, format_time(seconds(entry.modified)).to_vec().into())
 }
 

@@ -13,7 +13,7 @@ use super::super::session::{Mode, Representation, Session};
 use super::super::wire::address::{BadAddress, EpsvRequest, epsv_text, parse_eprt, parse_epsv, parse_port, pasv_text};
 use super::super::wire::phrase::{Text, phrase};
 use super::super::wire::range::{LARGEST_OFFSET, parse_decimal};
-use crate::store::{How, StoreError, Upload, VirtualPath};
+use crate::store::{How, StoreError, Upload, View, VirtualPath};
 
 /// Ports below this belong to services that a data connection must not be made to speak to (RFC 2577 §3).
 const FIRST_PORT: u16 = 1024;
@@ -116,9 +116,9 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         let told = phrase!("RANG is of a file's bytes as they are: send TYPE I and MODE S, then RANG again.");
         return Err(Refusal::say(551, told));
     }
-    let opened = session.store(&path, move |view, path| {
+    let open = move |view: &View, path: &VirtualPath| {
         let reading = view.read(path)?;
-        if let Some(part) = part {
+        if let Some(part) = &part {
             let reading = reading.until(part.end);
             let from = part.start.min(reading.size);
             return Ok((reading, from, None));
@@ -131,8 +131,10 @@ pub async fn retr(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
             (false, size) if from > size => Err(StoreError::BeyondEnd { size }),
             (false, _) => Ok((reading, from, None)),
         }
-    });
-    let (reading, from, coding) = opened.await?;
+    };
+    // In a text the place to begin at has to be looked for.
+    let opened = if text && from > 0 { session.store(&path, open).await } else { session.look_up(&path, open).await };
+    let (reading, from, coding) = opened?;
     let size = if part.is_some() { reading.size - from } else { reading.size };
     let road = Road::Send(reading, from, session.encoders(coding));
     // Clients take the size for their progress bar from "(N bytes)"; that of a text in transfer is not known.
@@ -324,7 +326,7 @@ pub fn listing(session: &Session, path: VirtualPath, lines: super::super::data::
 pub const LARGEST_COUNTED: u64 = 1024 * 1024 * 1024;
 
 /// Opens a file to count its size in TYPE A, if it is not too large for that.
-pub fn count_text(view: &crate::store::View, path: &VirtualPath) -> Result<Option<u64>, StoreError> {
+pub fn count_text(view: &View, path: &VirtualPath) -> Result<Option<u64>, StoreError> {
     let reading = view.read(path)?;
     if reading.size > LARGEST_COUNTED {
         return Ok(None);

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A tree with every sort of link; the second value tells which of the names can be read as "inside".
-fn matrix(ground: &Ground) -> Vec<(&'static str, Result<(), &'static str>)> {
+pub(super) fn matrix(ground: &Ground) -> Vec<(&'static str, Result<(), &'static str>)> {
     ground.file("a/b/file", "inside");
     ground.file("file", "inside");
     ground.link("a/b/file", "relative");

@@ -1,5 +1,6 @@
 //! Tests of the store as its callers see it: each on a root of its own, with a directory outside beside it.
 
+mod cached;
 mod changes;
 mod confinement;
 mod drop_box;

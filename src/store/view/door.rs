@@ -75,12 +75,21 @@ impl View {
         if !self.rules.are_by_place() {
             judge(None)?;
             visible(path)?;
-            let (fd, stat) = self.store.resolver.open_path(path.relative(), flags)?;
+            let (fd, stat) = match self.waits {
+                true => self.store.resolver.open_path(path.relative(), flags)?,
+                false => self.store.resolver.open_cached(path.relative(), flags, false).ok_or_else(would_wait)?,
+            };
             return Ok(Opened { fd, stat, real: None });
         }
         visible(path)?;
         // Before what is there is spoken of: a refusal must not tell whether something is.
-        let Located { real, found } = self.store.resolver.locate(path, flags);
+        let Located { real, found } = match self.waits {
+            true => self.store.resolver.locate(path, flags),
+            false => {
+                let found = self.store.resolver.open_cached(path.relative(), flags, true).ok_or_else(would_wait)?;
+                Located { real: path.clone(), found: Ok(found) }
+            }
+        };
         judge(Some(&real))?;
         self.judge_names(path)?;
         let (fd, stat) = found?;
@@ -111,6 +120,9 @@ impl View {
         follow: bool,
         need: impl Fn(Rights) -> Result<(), StoreError>,
     ) -> Result<Option<Place>, StoreError> {
+        if !self.waits {
+            return Err(would_wait());
+        }
         let resolver = &self.store.resolver;
         if !self.rules.are_by_place() {
             need(self.rules.rights())?;
@@ -180,6 +192,9 @@ impl View {
     /// and a directory tells nothing of what others have brought to it.
     pub(in super::super) fn look_at(&self, opened: &Opened) -> Result<Entry, StoreError> {
         let Opened { fd, stat, real } = opened;
+        if !self.waits && !self.store.common.owners.know(stat) {
+            return Err(would_wait());
+        }
         let mut entry = self.store.common.owners.entry_of(fd)?;
         entry.rights = self.rights_at(real.as_ref());
         if let (Some(own), Some(real)) = (self.own_in(real.as_ref()), real) {
@@ -210,6 +225,11 @@ impl Entry {
 /// One right, by its name.
 pub(in super::super) fn need(right: bool, name: &'static str) -> Result<(), StoreError> {
     if right { Ok(()) } else { Err(StoreError::Forbidden(name)) }
+}
+
+/// What a view that does not wait says instead of waiting.
+pub(super) fn would_wait() -> StoreError {
+    StoreError::Io(std::io::ErrorKind::WouldBlock.into())
 }
 
 /// Reserved names do not exist.
