@@ -1,7 +1,7 @@
 //! Sockets that listen: how they are made, and how connections are taken from them. Knows no service and no session.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use crate::rt::{self, Listener, Socket};
 
 /// Connections that the kernel may hold ready while we are busy. The common 128 overflows when a thousand clients come
 /// at once, and each overflow costs its client a second of SYN retry; 4,096 is the kernel's own default ceiling.
-const BACKLOG: i32 = 4096;
+pub const BACKLOG: i32 = 4096;
 /// A silent peer is asked for a sign of life after this long, before NAT boxes forget the connection (they wait for a
 /// few minutes at least), and then as often again.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long accepting rests when descriptors or memory have run out: long enough for a session to end, short enough
 /// that a waiting client does not notice.
-const BACK_OFF: Duration = Duration::from_millis(100);
+pub const BACK_OFF: Duration = Duration::from_millis(100);
 /// A shortage is said again only after this long, so that it cannot fill the log as well.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
@@ -60,16 +61,39 @@ pub fn open(address: SocketAddr, dual: bool) -> io::Result<TcpListener> {
 /// waited out and said in the log. `what` names the listener there.
 pub async fn accept(listener: &Listener, what: &str) -> (Socket, SocketAddr) {
     loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => return (socket, canonical(peer)),
-            Err(e) if is_shortage(&e) => {
-                say_shortage(what, &e);
-                rt::sleep(BACK_OFF).await;
+        match accept_now(listener, what) {
+            Ok(Some(accepted)) => return accepted,
+            Ok(None) if listener.readable().await.is_ok() => {}
+            Ok(None) | Err(_) => rt::sleep(BACK_OFF).await,
+        }
+    }
+}
+
+/// Takes a connection that has come already; None: there is none. What fails is a lack of descriptors or memory, which is
+/// in the log; it may be better after [`BACK_OFF`].
+pub fn accept_now(listener: &Listener, what: &str) -> io::Result<Option<(Socket, SocketAddr)>> {
+    loop {
+        // As nobody else does: no further calls are needed to make it non-blocking.
+        match acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).map_err(io::Error::from) {
+            Ok((socket, peer)) => {
+                // One whose address is not told was gone before.
+                let Some(Ok(peer)) = peer.map(SocketAddr::try_from) else { continue };
+                match Socket::new_nonblocking(TcpStream::from(socket)) {
+                    Ok(socket) => return Ok(Some((socket, canonical(peer)))),
+                    Err(e) => return Err(short(what, e)),
+                }
             }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(e) if is_shortage(&e) => return Err(short(what, e)),
             // ECONNABORTED and the network errors of accept(2) belong to one connection, not to the listener.
             Err(e) => log::debug!("{what}: a connection was gone before it was accepted: {e}"),
         }
     }
+}
+
+fn short(what: &str, error: io::Error) -> io::Error {
+    say_shortage(what, &error);
+    error
 }
 
 /// The address as the peer would write it: an IPv4 client of an IPv6 socket is an IPv4 client.

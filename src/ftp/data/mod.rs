@@ -1,6 +1,8 @@
 //! The data connection (RFC 959 §3.2): how it is made, and what flows over it. Knows sockets and files; speaks no
 //! replies, which are the conversation's.
 
+mod absence;
+mod arrivals;
 pub mod ascii;
 pub mod coding;
 pub mod deflate;
@@ -23,8 +25,9 @@ use gftp_plugin::rt::{self, Socket};
 use gftp_plugin::{Origin, listen};
 
 use super::wire::phrase::{Text, phrase};
+use absence::Absence;
 use handshake::Handshake;
-use passive::{Absence, Expectation};
+use passive::Expectation;
 
 /// How the client wants its next data connection.
 #[derive(Default)]

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use event_listener::Event;
 use gftp_plugin::proxy::{self, Introduced};
 use gftp_plugin::rt::{self, Listener, Receiver, Sender, Socket, channel};
+
 use gftp_plugin::{Networks, Origin, listen};
 
-use super::super::wire::phrase::{Text, phrase};
-use super::expected::{EXPECTED_FOR, Expected, Pair, QUARANTINE, Vacancy};
+use super::absence::{Absence, NoPort};
+use super::arrivals::Arrivals;
+use super::expected::{Expected, Pair, QUARANTINE, Vacancy};
 
 /// Listeners at most for each address that the server listens on. Each serves every client address once at a time, so
 /// this is how many sessions of one address may be between their PASV and their connection at the same moment.
@@ -67,6 +69,7 @@ struct State {
 
 /// One listener, and what became of what was announced there.
 struct Door {
+    arrivals: Arc<Arrivals>,
     bound: IpAddr,
     port: u16,
     told: u64,
@@ -77,37 +80,13 @@ struct Door {
 /// A port that was announced to one session. Dropping it ends the expectation.
 pub struct Expectation {
     passive: Arc<Passive>,
+    door: Arc<Arrivals>,
     pair: Pair,
     number: u64,
     port: u16,
     /// The session had this port just before, and may have connected to it.
     stale: bool,
     arrivals: Receiver<Socket>,
-}
-
-/// Why no port could be given.
-#[derive(Debug)]
-pub enum NoPort {
-    /// Every port is taken for this client's address.
-    AllTaken(usize),
-    /// The system refuses to listen.
-    CannotListen(io::Error),
-}
-
-/// Why nothing came to an announced port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// Nothing arrived there in time.
-    NotSeen {
-        /// The port that was announced.
-        port: u16,
-        /// How often that port was announced to anyone, and how many connections came of it.
-        told: u64,
-        /// See `told`.
-        came: u64,
-    },
-    /// The client took so long to begin its transfer that the port went to others.
-    TakenBack(u16),
 }
 
 impl Passive {
@@ -128,6 +107,9 @@ impl Passive {
 
     /// A port for one connection from this client. Waits a moment when its address has all of them.
     pub async fn expect(self: &Arc<Self>, origin: &Origin) -> Result<Expectation, NoPort> {
+        if let Some(expectation) = self.expect_now(origin)? {
+            return Ok(expectation);
+        }
         let give_up = Instant::now() + PORT_WAIT;
         loop {
             let freed = self.freed.listen();
@@ -165,13 +147,16 @@ impl Passive {
     }
 
     fn promise(self: &Arc<Self>, state: &mut State, door: usize, origin: &Origin, stale: bool) -> Expectation {
+        // What has come by now is not what is promised here.
+        self.take(state, door);
         // Two, so that a stale connection and the one that is meant can both come.
         let (deliver, arrivals) = channel(2);
         let pair = (door, origin.peer.ip());
         state.doors[door].told += 1;
         let number = state.expected.expect(pair, origin.id, stale, deliver, Instant::now());
         let port = state.doors[door].port;
-        Expectation { passive: Arc::clone(self), pair, number, port, stale, arrivals }
+        let passive = Arc::clone(self);
+        Expectation { passive, door: Arc::clone(&state.doors[door].arrivals), pair, number, port, stale, arrivals }
     }
 
     /// Listens on one more port, if there may be one more and one can be had.
@@ -191,8 +176,9 @@ impl Passive {
         };
         let port = listener.get_ref().local_addr().map_err(NoPort::CannotListen)?.port();
         let door = state.doors.len();
-        state.doors.push(Door { bound, port, told: 0, came: 0, strangers: 0 });
-        rt::spawn(watch(Arc::downgrade(self), listener, door));
+        let arrivals = Arc::new(Arrivals::new(listener));
+        rt::spawn(watch(Arc::downgrade(self), Arc::clone(&arrivals), door));
+        state.doors.push(Door { arrivals, bound, port, told: 0, came: 0, strangers: 0 });
         Ok(Some(door))
     }
 
@@ -212,21 +198,30 @@ impl Passive {
         Err(failure)
     }
 
-    /// Gives a connection to the session that expects it; anyone else's is closed by being dropped.
-    fn arrived(&self, door: usize, peer: IpAddr, socket: Socket) {
-        let mut state = self.state();
-        let deliver = state.expected.arrived((door, peer), Instant::now());
-        let Door { port, came, strangers, .. } = &mut state.doors[door];
-        if let Some(deliver) = deliver {
-            *came += 1;
-            let _ = deliver.try_send(socket);
-        } else {
-            *strangers += 1;
-            log::debug!(
-                "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
-            );
+    /// Takes all that has come to a port. False: there is no descriptor for more.
+    fn take(self: &Arc<Self>, state: &mut State, door: usize) -> bool {
+        let arrivals = Arc::clone(&state.doors[door].arrivals);
+        let mut came = false;
+        let enough = arrivals.take(|socket, peer| {
+            if !self.options.proxies.contain(peer) {
+                state.arrived(door, peer, socket);
+                came = true;
+            } else if let Some(awaited) = proxy::await_header() {
+                let passive = Arc::downgrade(self);
+                rt::spawn(async move {
+                    hear_proxy(passive, socket, peer, door).await;
+                    drop(awaited);
+                });
+            }
+        });
+        if came {
+            self.freed.notify(usize::MAX);
         }
-        drop(state);
+        enough
+    }
+
+    fn arrived(&self, door: usize, peer: IpAddr, socket: Socket) {
+        self.state().arrived(door, peer, socket);
         self.freed.notify(usize::MAX);
     }
 
@@ -241,6 +236,21 @@ impl State {
         self.doors.iter().filter(|door| door.bound == bound).count()
     }
 
+    /// Gives a connection to the session that expects it; anyone else's is closed by being dropped.
+    fn arrived(&mut self, door: usize, peer: IpAddr, socket: Socket) {
+        let deliver = self.expected.arrived((door, peer), Instant::now());
+        let Door { port, came, strangers, .. } = &mut self.doors[door];
+        if let Some(deliver) = deliver {
+            *came += 1;
+            let _ = deliver.try_send(socket);
+        } else {
+            *strangers += 1;
+            log::debug!(
+                "passive port {port}: closed a connection from {peer} that nobody expects ({strangers} so far)"
+            );
+        }
+    }
+
     /// A listener for this client, looked for from a random one on.
     fn find(&mut self, origin: &Origin, wanted: Vacancy) -> Option<usize> {
         let now = Instant::now();
@@ -253,20 +263,14 @@ impl State {
     }
 }
 
-/// Takes connections from one listener for as long as somebody may expect them.
-async fn watch(passive: Weak<Passive>, listener: Listener, door: usize) {
+/// Takes what nobody takes himself.
+async fn watch(passive: Weak<Passive>, arrivals: Arc<Arrivals>, door: usize) {
     loop {
-        let (socket, peer) = listen::accept(&listener, "passive port").await;
+        arrivals.come().await;
         let Some(passive) = passive.upgrade() else { return };
-        if !passive.options.proxies.contain(peer.ip()) {
-            passive.arrived(door, peer.ip(), socket);
-        } else if let Some(awaited) = proxy::await_header() {
-            let passive = Arc::downgrade(&passive);
-            rt::spawn(async move {
-                hear_proxy(passive, socket, peer.ip(), door).await;
-                drop(awaited);
-            });
-        }
+        let enough = passive.take(&mut passive.state(), door);
+        drop(passive);
+        if enough { arrivals.rest().await } else { rt::sleep(listen::BACK_OFF).await }
     }
 }
 
@@ -299,7 +303,20 @@ impl Expectation {
     /// The client's connection, for who has other things to do until it comes: may be dropped and called again. None: the
     /// port was taken back.
     pub async fn comes(&self) -> Option<Socket> {
+        if let Some(socket) = self.here() {
+            return Some(socket);
+        }
+        let _waiting = self.door.wait();
         self.arrivals.recv().await.ok()
+    }
+
+    /// The connection, if it has come.
+    fn here(&self) -> Option<Socket> {
+        if let Ok(socket) = self.arrivals.try_recv() {
+            return Some(socket);
+        }
+        self.passive.take(&mut self.passive.state(), self.pair.0);
+        self.arrivals.try_recv().ok()
     }
 
     /// One that is meant, where this one was of a command before.
@@ -309,7 +326,7 @@ impl Expectation {
     }
 
     async fn next(&self, wait: Duration) -> Result<Socket, Absence> {
-        let arrived = rt::timeout(wait, async { Ok(self.arrivals.recv().await.ok()) }).await;
+        let arrived = rt::timeout(wait, async { Ok(self.comes().await) }).await;
         match arrived {
             Ok(Some(socket)) => Ok(socket),
             Ok(None) => Err(Absence::TakenBack(self.port)),
@@ -324,40 +341,5 @@ impl Expectation {
 impl Drop for Expectation {
     fn drop(&mut self) {
         self.passive.state().expected.ended(self.pair, self.number, Instant::now());
-    }
-}
-
-impl NoPort {
-    /// The reason, without a full stop.
-    pub fn words(&self) -> Text {
-        match self {
-            NoPort::AllTaken(ports) => phrase!(
-                "All {} passive ports wait for connections from your address already; try again in a moment",
-                *ports
-            ),
-            NoPort::CannotListen(e) => phrase!("Cannot listen for data connections: {}", Text::shown(e)),
-        }
-    }
-}
-
-impl Absence {
-    /// The reason, without a full stop.
-    pub fn words(self) -> Text {
-        match self {
-            Absence::NotSeen { port, told, came: 0 } => phrase!(
-                "port {} was told to clients {} times and 0 connections came: \
-                 is the port published and open in the firewall, is --passive-address right?",
-                port,
-                told
-            ),
-            Absence::NotSeen { port, told, came } => {
-                phrase!("port {} was told to clients {} times and {} connections came", port, told, came)
-            }
-            Absence::TakenBack(port) => phrase!(
-                "port {} was held for you for {} s, then given to others: send PASV again",
-                port,
-                EXPECTED_FOR.as_secs()
-            ),
-        }
     }
 }
