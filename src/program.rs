@@ -34,7 +34,7 @@ fn carry_out(order: Order) -> Result<ExitCode, Mistake> {
         Order::Bans(bans) => print(&crate::bans::run(bans)?),
         Order::Print(text) => print(&text),
         Order::Client(name, run) => {
-            return Ok(rt::block_on(run).unwrap_or_else(|line| {
+            return Ok(rt::run(run).unwrap_or_else(|line| {
                 eprintln!("gftp {name}: {line}");
                 ExitCode::FAILURE
             }));

@@ -93,11 +93,10 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Says that the bytes will flow, before they do.
-    pub async fn begin(&mut self, reply: &Reply) -> io::Result<()> {
+    /// Says that the bytes will flow. It leaves as soon as they have to wait for anything, or with what is said at their end.
+    pub fn begin(&mut self, reply: &Reply) {
         self.say(reply);
         self.under_way = true;
-        self.conn.flush().await
     }
 
     /// Waits for `work` while listening to the client. A stop cuts `data` off, upon which the work ends by itself
@@ -112,7 +111,11 @@ impl<'a> Control<'a> {
                 let next = async {
                     match listening {
                         true => self.conn.next().await,
-                        false => std::future::pending().await,
+                        false => {
+                            // What was said leaves also where nothing is heard any more; a failure is no news then.
+                            let _ = self.conn.flush().await;
+                            std::future::pending().await
+                        }
                     }
                 };
                 let mut next = pin!(next.fuse());

@@ -106,7 +106,7 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
             clear(conn, session).await?;
         }
         Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
-        Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await?,
+        Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await,
     }
     if takes_time {
         session.set_doing(None);

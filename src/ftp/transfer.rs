@@ -35,7 +35,7 @@ enum End {
 }
 
 /// Carries out `transfer` and says how it went.
-pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) -> io::Result<()> {
+pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) {
     let (moved, mut passage) = (Arc::new(AtomicU64::new(0)), Passage::of(&transfer));
     let uploading = matches!(transfer.road, Road::Receive(..));
     let progress = Progress { done: transfer.done, moved: Arc::clone(&moved) };
@@ -43,13 +43,7 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     let connecting =
         std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait, session.data_security());
     let reply = match control.attend(connecting, None).await {
-        Some(Ok(link)) => match carry(&mut control, session, transfer, link, &moved, &mut passage.path).await {
-            Ok(reply) => reply,
-            Err(e) => {
-                passage.ended(session, 0, &stopped(Some(Stop::ClientGone)));
-                return Err(e);
-            }
-        },
+        Some(Ok(link)) => carry(&mut control, session, transfer, link, &moved, &mut passage.path).await,
         Some(Err(none)) => {
             give_up(transfer.road).await;
             Reply::new(none.code(), phrase!("{}.", none.words()))
@@ -61,7 +55,6 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     };
     passage.ended(session, moved.load(Ordering::Relaxed), &reply);
     control.conclude(&reply);
-    Ok(())
 }
 
 /// Moves the bytes over a data connection that stands: from the 150 to what is to be said at the end. An upload may turn
@@ -73,12 +66,9 @@ async fn carry(
     link: Link,
     moved: &Arc<AtomicU64>,
     path: &mut VirtualPath,
-) -> io::Result<Reply> {
+) -> Reply {
     let Transfer { opening, unique, road, announced, .. } = transfer;
-    if let Err(e) = control.begin(&Reply::new(150, opening)).await {
-        give_up(road).await;
-        return Err(e);
-    }
+    control.begin(&Reply::new(150, opening));
     let Link { socket, handshake } = link;
     let sealed = match handshake {
         None => None,
@@ -86,7 +76,7 @@ async fn carry(
             Ok(sealed) => Some(Arc::new(Mutex::new(sealed))),
             Err(reply) => {
                 give_up(road).await;
-                return Ok(reply);
+                return reply;
             }
         },
     };
@@ -119,11 +109,11 @@ async fn carry(
             // A cut download must not look like a whole one; a client that sent ABOR knows.
             listen::reset_on_close(&socket);
         }
-        return Ok(told(end, moved, compressed));
+        return told(end, moved, compressed);
     };
     *path = upload.path().clone();
     let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable, proven };
-    Ok(settle(upload, end, receipt, path).await)
+    settle(upload, end, receipt, path).await
 }
 
 /// Brings TLS about on a data connection, which the client may only now begin, and makes sure that it is this session's.

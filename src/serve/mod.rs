@@ -48,7 +48,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
     let accounts = once_ready.as_ref().map(ftp::OnceReady::accounts);
     let (trigger, shutdown) = Shutdown::new();
     let trigger = Arc::new(trigger);
-    let drained = rt::block_on(async {
+    let drained = rt::run(async move {
         let watched = watch_signals(Arc::clone(&trigger)).and_then(|()| watch_rotation(logs));
         watched.map_err(|e| Mistake(format!("cannot wait for signals: {e}")))?;
         let all = host::watch(all).map_err(|e| Mistake(format!("cannot wait for connections: {e}")))?;

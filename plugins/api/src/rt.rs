@@ -17,6 +17,18 @@ pub type Socket = async_io::Async<TcpStream>;
 /// A listening TCP socket, registered with the reactor.
 pub type Listener = async_io::Async<TcpListener>;
 
+/// Runs a program's future to its end on the executor, whose threads are made here if there are none yet, while this thread
+/// does nothing else. (With [`block_on`] it would take its turns at the reactor, and then hand each event over to another thread.)
+///
+/// There are half as many threads as cores, since what costs time is done on the pool: with more, each event wakes two of
+/// them, and a session that runs on one core is woken on the other. `ASYNC_STD_THREAD_COUNT` says another number.
+pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let threads = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
+    let config = async_global_executor::GlobalExecutorConfig::default().with_env_var("ASYNC_STD_THREAD_COUNT");
+    async_global_executor::init_with_config(config.with_min_threads(threads));
+    futures::executor::block_on(spawn(future))
+}
+
 /// Runs `work` on the pool of threads that may block, and waits for its result. Everything that touches a disk goes
 /// here, so that a slow one stalls the session that asked and nobody else. Work that has begun is not cancelled when
 /// the waiting future is dropped: it must be bounded by itself.
