@@ -28,7 +28,7 @@ fn assert_serves(server: &Server) {
 }
 
 /// Everything until the end, however that comes.
-fn ends(mut socket: TcpStream) {
+pub fn ends(mut socket: TcpStream) {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut rest = Vec::new();
     if let Err(e) = socket.read_to_end(&mut rest) {

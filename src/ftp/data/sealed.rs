@@ -32,9 +32,8 @@ const NOT_SAID: &str = "it ended without TLS saying so (close_notify)";
 /// A data connection's TLS after its handshake.
 pub struct Sealed {
     tunnel: Tunnel,
-    /// What came: so many bytes of it are there and not opened.
-    wire: Vec<u8>,
-    filled: usize,
+    /// What is read from the socket at once.
+    open_size: usize,
     /// What is read from a file to be sealed.
     piece: Vec<u8>,
     /// The end of the connection is the end of the data, said or not.
@@ -53,9 +52,8 @@ pub enum Came {
 }
 
 impl Sealed {
-    pub(super) fn new(tunnel: Tunnel, incoming: Vec<u8>, lenient: bool) -> Self {
-        let filled = incoming.len();
-        Sealed { tunnel, wire: incoming, filled, piece: Vec::new(), lenient }
+    pub(super) fn new(tunnel: Tunnel, lenient: bool) -> Self {
+        Sealed { tunnel, open_size: FIRST_OPEN, piece: Vec::new(), lenient }
     }
 
     /// Whether the peer has said that this was all.
@@ -168,11 +166,8 @@ impl Sealed {
         if self.tunnel.has_ended() {
             return Ok(Came::End);
         }
-        if self.wire.len() < FIRST_OPEN + self.filled {
-            self.wire.resize(FIRST_OPEN + self.filled, 0);
-        }
-        let until = self.filled.saturating_add(most.max(1)).min(self.wire.len());
-        let count = match socket.get_ref().read(self.wire.get_mut(self.filled..until).unwrap_or_default()) {
+        let (size, most) = (self.open_size, most.clamp(1, self.open_size));
+        let count = match socket.get_ref().read(self.tunnel.room(size).get_mut(..most).unwrap_or_default()) {
             Ok(0) if self.lenient => return Ok(Came::End),
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NOT_SAID)),
             Ok(count) => count,
@@ -180,13 +175,9 @@ impl Sealed {
             Err(e) if would_block(&e) => return Ok(Came::Nothing),
             Err(e) => return Err(e),
         };
-        self.filled += count;
-        let is_full = self.filled == self.wire.len();
-        let done = self.tunnel.open(self.wire.get_mut(..self.filled).unwrap_or_default())?;
-        self.wire.copy_within(done..self.filled, 0);
-        self.filled -= done;
-        if is_full && self.wire.len() < LARGEST_OPEN {
-            self.wire.resize(self.wire.len() * 2, 0);
+        self.tunnel.open(count)?;
+        if count == size {
+            self.open_size = LARGEST_OPEN.min(2 * size);
         }
         Ok(if self.tunnel.has_ended() { Came::End } else { Came::Some })
     }
