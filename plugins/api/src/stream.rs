@@ -22,6 +22,8 @@ const SEAL_SIZE: usize = 16 * 1024;
 pub(crate) struct Stream {
     socket: Socket,
     secure: Option<Box<Secure>>,
+    /// Something has come, in plain text or as TLS.
+    heard: bool,
 }
 
 struct Secure {
@@ -42,7 +44,7 @@ pub(crate) enum Received {
 
 impl Stream {
     pub(crate) fn new(socket: Socket) -> Self {
-        Stream { socket, secure: None }
+        Stream { socket, secure: None, heard: false }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -61,6 +63,11 @@ impl Stream {
     pub(crate) fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
         self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, behind: Vec::new() }));
         Ok(())
+    }
+
+    /// Whether the peer has sent anything.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
@@ -98,6 +105,7 @@ impl Stream {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
         let Some(secure) = &mut self.secure else {
             let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            self.heard |= count > 0;
             return Poll::Ready(Ok(if count == 0 { Received::End } else { Received::Bytes(count) }));
         };
         if !secure.tunnel.holds_plain() {
@@ -164,6 +172,7 @@ impl Stream {
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
+        self.heard = true;
         let opened = secure.tunnel.take(&chunk[..count]);
         if opened.is_err() {
             let _ = Pin::new(&mut &self.socket).poll_write(cx, secure.tunnel.unsent());
