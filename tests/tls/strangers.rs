@@ -185,6 +185,16 @@ fn http_within_tls_is_shown_out() {
     eventually("it is logged", || server.log().contains("speaks HTTP"));
 }
 
+/// The same where it has asked for TLS first, which a form can make it do (ALPACA).
+#[test]
+fn http_behind_auth_tls_is_shown_out() {
+    let server = server(&[]);
+    let mut client = Client::secure(&server, &sticky());
+    client.say("GET / HTTP/1.1");
+    client.closed();
+    eventually("it is logged", || server.log().contains("speaks HTTP"));
+}
+
 /// A load balancer looks whether the port is open, every few seconds, for years.
 #[test]
 fn who_leaves_implicit_tls_without_a_word_has_done_nothing() {
