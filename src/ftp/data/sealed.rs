@@ -2,12 +2,12 @@
 //! not. It knows how such a stream ends, which plain TCP does not tell. Refuses to know what a transfer is.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
 use gftp_plugin::tls::Tunnel;
 
+use super::pump::Patience;
 use crate::store::{Inflow, Reading, Upload, Window};
 
 /// What is sealed at once: some records, within the second-level cache together with what they become.
@@ -18,13 +18,6 @@ const FIRST_OPEN: usize = 32 * 1024;
 const LARGEST_OPEN: usize = 256 * 1024;
 /// What is gathered before it is written to the disk, at least, while more is coming.
 const WRITE_SIZE: usize = 128 * 1024;
-
-/// What a trip to the pool must have moved before it waits for more by itself: only for a fast peer is a moment's wait
-/// cheaper than to go back and come again.
-const FAST: u64 = 256 * 1024;
-/// How long it waits then: many times what a fast peer lets one wait for, and too short to matter to others who want the
-/// thread.
-const MOMENT: Duration = Duration::from_millis(2);
 
 /// The end of a stream without close_notify.
 const NOT_SAID: &str = "it ended without TLS saying so (close_notify)";
@@ -88,11 +81,12 @@ impl Sealed {
 
     /// Sends `limit` bytes of a file from `offset`.
     pub fn send_window(&mut self, socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
-        let mut sent = 0;
+        let (mut sent, mut patience) = (0, Patience::default());
+        let more = |moment| listen::can_write_within(socket, moment);
         let end = loop {
             match self.flush(socket) {
                 Ok(()) => {}
-                Err(e) if would_block(&e) && sent >= FAST && listen::can_write_within(socket, MOMENT) => continue,
+                Err(e) if would_block(&e) && patience.waits_for(more, sent) => continue,
                 Err(e) => break Err(e),
             }
             if sent >= limit {
@@ -120,7 +114,8 @@ impl Sealed {
 
     /// Takes in what has come until nothing more has, or `limit` bytes are reached, by a record at most too many; how many came, whatever happened then.
     pub fn take_in(&mut self, socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
-        let mut taken = 0;
+        let (mut taken, mut patience) = (0, Patience::default());
+        let more = |moment| listen::can_read_within(socket, moment);
         loop {
             let left = usize::try_from(limit.saturating_sub(taken)).unwrap_or(usize::MAX);
             let gathered = self.tunnel.plain().len();
@@ -137,9 +132,7 @@ impl Sealed {
             let end = match came {
                 Ok(Came::Some) if taken < limit => continue,
                 Ok(Came::Some) => Inflow::Enough,
-                Ok(Came::Nothing) if taken >= FAST && taken < limit && listen::can_read_within(socket, MOMENT) => {
-                    continue;
-                }
+                Ok(Came::Nothing) if taken < limit && patience.waits_for(more, taken) => continue,
                 Ok(Came::Nothing) => Inflow::Dry,
                 Ok(Came::End) => Inflow::Ended,
                 Err(e) => Inflow::Lost(e),
