@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::client::{BOTH, Client, TLS12, begin, config, handshake, is_resumed, read_all, send_all, sticky};
 use super::server;
 use crate::clients::make_content;
-use crate::dialogue::client::{PATIENCE, reset};
+use crate::dialogue::client::{PATIENCE, connect, reset};
+use crate::server::free_port;
 
 const MUCH: usize = 100 * 1024 * 1024;
 
@@ -313,4 +314,24 @@ fn protection_may_change_between_transfers() {
     drop(data);
     client.tell("PROT P", 200);
     assert_eq!(client.get("f"), b"content");
+}
+
+/// With one port published, the connection of a command that was given up may come to the next one's EPSV. Whoever sends no
+/// command before TLS has begun would wait for ever behind it.
+#[test]
+fn a_connection_of_a_command_before_keeps_none_from_beginning_tls() {
+    let port = free_port().to_string();
+    let server = server(&["--passive-ports", &port]);
+    let mut client = Client::ready(&server, &sticky());
+    let config = Arc::clone(&client.config);
+    client.put("f", b"content");
+    for _ in 0..3 {
+        // The first is left unused, and its connection comes late.
+        drop((client.tell("EPSV", 229), client.data()));
+        let at = SocketAddr::new(client.socket().peer_addr().unwrap().ip(), port.parse().unwrap());
+        let mut data = handshake(connect(at).unwrap(), &config).unwrap();
+        client.tell("RETR f", 150);
+        assert_eq!(read_all(&mut data).unwrap(), b"content");
+        client.expect(226);
+    }
 }
