@@ -174,6 +174,24 @@ fn an_upload_that_only_stops_is_published_where_that_is_asked_for() {
     }
 }
 
+/// An end within a record is nobody's way of ending: something is missing for certain.
+#[test]
+fn an_upload_that_is_cut_within_a_record_is_published_nowhere() {
+    let server = server(&["--tls-lenient"]);
+    for version in BOTH {
+        let mut client = Client::ready(&server, &config(&[version], None));
+        let mut data = client.data_tls();
+        client.tell("STOR up", 150);
+        data.conn.writer().write_all(b"content").unwrap();
+        let mut record = Vec::new();
+        data.conn.write_tls(&mut record).unwrap();
+        data.sock.write_all(&record[..record.len() - 1]).unwrap();
+        data.sock.shutdown(Shutdown::Write).unwrap();
+        client.expect(426);
+        assert!(!server.root().join("up").exists());
+    }
+}
+
 /// Ruby, go-ftp, rclone and ftp-ssl lose data so, on servers that send tickets: who closes without having read resets.
 #[test]
 fn an_upload_of_who_closes_without_reading_is_whole() {

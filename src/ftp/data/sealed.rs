@@ -161,7 +161,8 @@ impl Sealed {
         }
         let (size, most) = (self.open_size, most.clamp(1, self.open_size));
         let count = match socket.get_ref().read(self.tunnel.room(size).get_mut(..most).unwrap_or_default()) {
-            Ok(0) if self.lenient => return Ok(Came::End),
+            // An end within a record is a cut, said or not.
+            Ok(0) if self.lenient && self.tunnel.unopened().is_empty() => return Ok(Came::End),
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NOT_SAID)),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
