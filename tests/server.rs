@@ -295,7 +295,9 @@ impl Drop for Server {
             return;
         }
         let status = status.expect("the server ends after SIGTERM");
-        let log = last_lines(&self.log());
+        let log = self.log();
+        assert!(!log.contains("panicked at"), "a thread of the server has panicked\n{log}");
+        let log = last_lines(&log);
         assert!(self.told || status.code() == Some(0), "a server asked to end leaves with code 0: {status}\n{log}");
     }
 }

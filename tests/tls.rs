@@ -13,6 +13,8 @@ mod data;
 mod resumption;
 /// What a stranger may try.
 mod strangers;
+/// Messages that begin and do not end.
+mod unfinished;
 
 use std::net::SocketAddr;
 

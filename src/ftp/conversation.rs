@@ -103,7 +103,7 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
         }
         Ok(Answer::Clear(reply)) => {
             say(conn, session.language, &reply);
-            clear(conn, session).await?;
+            conn.unsecure().await?;
         }
         Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
         Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await,
@@ -132,13 +132,4 @@ async fn secure(conn: &mut Conn, session: &mut Session, implicit: bool) -> io::R
             Err(e)
         }
     }
-}
-
-/// Speaks plain text from now on. After CCC data connections stay protected as they were; after REIN nothing does.
-async fn clear(conn: &mut Conn, session: &mut Session) -> io::Result<()> {
-    conn.unsecure().await?;
-    if session.security.as_ref().is_some_and(|security| !security.cleared) {
-        session.secured(None);
-    }
-    Ok(())
 }

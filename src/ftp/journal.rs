@@ -152,17 +152,17 @@ pub fn secured(session: &Session) {
     );
 }
 
-/// A client has begun with TLS and not come to an end with it.
+/// A client has begun with TLS and not come to an end with it; or it has not even begun, which health checks do for years.
 pub fn not_secured(session: &Session, error: &std::io::Error) {
     let subject = Subject::of(session);
     let (id, from, reason) = (subject.session, subject.peer, error.to_string());
-    record!(
-        warn,
-        &subject,
-        "tls_failed",
-        [reason = reason.as_str()],
-        "session {id}: {from} failed to begin TLS: {reason}"
-    );
+    let text = format!("session {id}: {from} failed to begin TLS: {reason}");
+    match error.kind() {
+        std::io::ErrorKind::NotConnected => {
+            record!(debug, &subject, "tls_failed", [reason = reason.as_str()], "{text}")
+        }
+        _ => record!(warn, &subject, "tls_failed", [reason = reason.as_str()], "{text}"),
+    }
 }
 
 /// A data connection in TLS did not go on with its control connection's session, so only its address speaks for it.

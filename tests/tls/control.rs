@@ -203,6 +203,24 @@ fn ccc_goes_back_to_plain_text_where_it_is_allowed() {
     }
 }
 
+/// REIN forgets the TLS that CCC has ended: what comes is another user's, and nothing of the first protects his data.
+#[test]
+fn rein_behind_ccc_forgets_tls() {
+    let server = server(&["--tls-ccc"]);
+    let mut client = Client::ready(&server, &sticky());
+    client.tell("CCC", 200);
+    client.end_tls();
+    client.tell("REIN", 220);
+    client.tell("PBSZ 0", 503);
+    client.tell("PROT P", 503);
+    client.tell("AUTH TLS", 234);
+    client.begin_tls();
+    client.log_in();
+    client.tell("PBSZ 0", 200);
+    client.tell("PROT P", 200);
+    client.put("f", b"content");
+}
+
 #[test]
 fn tls_comes_first_on_a_port_of_its_own() {
     let server = server(&["--tls", "data-required", "--implicit-port", "0"]);

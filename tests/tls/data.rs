@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::client::{BOTH, Client, TLS12, begin, config, handshake, is_resumed, read_all, send_all, sticky};
 use super::server;
 use crate::clients::make_content;
-use crate::dialogue::client::{PATIENCE, reset};
+use crate::dialogue::client::{PATIENCE, connect, reset};
+use crate::server::free_port;
 
 const MUCH: usize = 100 * 1024 * 1024;
 
@@ -173,6 +174,24 @@ fn an_upload_that_only_stops_is_published_where_that_is_asked_for() {
     }
 }
 
+/// An end within a record is nobody's way of ending: something is missing for certain.
+#[test]
+fn an_upload_that_is_cut_within_a_record_is_published_nowhere() {
+    let server = server(&["--tls-lenient"]);
+    for version in BOTH {
+        let mut client = Client::ready(&server, &config(&[version], None));
+        let mut data = client.data_tls();
+        client.tell("STOR up", 150);
+        data.conn.writer().write_all(b"content").unwrap();
+        let mut record = Vec::new();
+        data.conn.write_tls(&mut record).unwrap();
+        data.sock.write_all(&record[..record.len() - 1]).unwrap();
+        data.sock.shutdown(Shutdown::Write).unwrap();
+        client.expect(426);
+        assert!(!server.root().join("up").exists());
+    }
+}
+
 /// Ruby, go-ftp, rclone and ftp-ssl lose data so, on servers that send tickets: who closes without having read resets.
 #[test]
 fn an_upload_of_who_closes_without_reading_is_whole() {
@@ -313,4 +332,24 @@ fn protection_may_change_between_transfers() {
     drop(data);
     client.tell("PROT P", 200);
     assert_eq!(client.get("f"), b"content");
+}
+
+/// With one port published, the connection of a command that was given up may come to the next one's EPSV. Whoever sends no
+/// command before TLS has begun would wait for ever behind it.
+#[test]
+fn a_connection_of_a_command_before_keeps_none_from_beginning_tls() {
+    let port = free_port().to_string();
+    let server = server(&["--passive-ports", &port]);
+    let mut client = Client::ready(&server, &sticky());
+    let config = Arc::clone(&client.config);
+    client.put("f", b"content");
+    for _ in 0..3 {
+        // The first is left unused, and its connection comes late.
+        drop((client.tell("EPSV", 229), client.data()));
+        let at = SocketAddr::new(client.socket().peer_addr().unwrap().ip(), port.parse().unwrap());
+        let mut data = handshake(connect(at).unwrap(), &config).unwrap();
+        client.tell("RETR f", 150);
+        assert_eq!(read_all(&mut data).unwrap(), b"content");
+        client.expect(226);
+    }
 }

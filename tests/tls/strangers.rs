@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::client::{BOTH, Client, begin, config, sticky};
 use super::{implicit_address, server, server_on};
 use crate::abuse::eventually;
-use crate::dialogue::client::{PATIENCE, connect};
+use crate::dialogue::client::{PATIENCE, connect, reset};
 use crate::server::{Place, Server, USER};
 
 /// The processor time that the server has used.
@@ -28,7 +28,7 @@ fn assert_serves(server: &Server) {
 }
 
 /// Everything until the end, however that comes.
-fn ends(mut socket: TcpStream) {
+pub fn ends(mut socket: TcpStream) {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut rest = Vec::new();
     if let Err(e) = socket.read_to_end(&mut rest) {
@@ -183,6 +183,33 @@ fn http_within_tls_is_shown_out() {
     client.say("GET / HTTP/1.1");
     client.closed();
     eventually("it is logged", || server.log().contains("speaks HTTP"));
+}
+
+/// The same where it has asked for TLS first, which a form can make it do (ALPACA).
+#[test]
+fn http_behind_auth_tls_is_shown_out() {
+    let server = server(&[]);
+    let mut client = Client::secure(&server, &sticky());
+    client.say("GET / HTTP/1.1");
+    client.closed();
+    eventually("it is logged", || server.log().contains("speaks HTTP"));
+}
+
+/// A load balancer looks whether the port is open, every few seconds, for years.
+#[test]
+fn who_leaves_implicit_tls_without_a_word_has_done_nothing() {
+    const KNOCKS: usize = 20;
+    let server = server(&["--implicit-port", "0", "--ban-exempt", "none", "--ban-after", "5"]);
+    let at = implicit_address(&server);
+    for number in 0..KNOCKS {
+        let socket = connect(at).unwrap();
+        if number % 2 == 0 {
+            reset(socket).unwrap();
+        }
+    }
+    eventually("all are gone", || server.log().matches(" lost after").count() == KNOCKS);
+    assert!(!server.log().contains("failed to begin TLS"), "nobody is to be warned of that");
+    Client::implicit(at, &sticky()).tell("NOOP", 200);
 }
 
 /// The memory of a session that waits in TLS; and that of a plain one, which TLS must not cost anything.

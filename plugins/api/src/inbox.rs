@@ -57,10 +57,10 @@ impl Inbox {
         (self.bytes, self.searched) = (Vec::new(), 0);
     }
 
-    /// Forgets everything, and that it was in the midst of anything: what comes next has nothing to do with it.
+    /// Forgets everything, and that it was in the midst of anything: what comes next has nothing to do with it, and is looked
+    /// at as the first.
     pub(crate) fn begin_again(&mut self) {
-        self.clear();
-        self.skipping = false;
+        *self = Inbox::default();
     }
 
     /// All that is here, as it came; what is left of a line that was too long is not.

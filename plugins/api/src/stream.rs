@@ -22,12 +22,14 @@ const SEAL_SIZE: usize = 16 * 1024;
 pub(crate) struct Stream {
     socket: Socket,
     secure: Option<Box<Secure>>,
+    /// Something has come, in plain text or as TLS.
+    heard: bool,
 }
 
 struct Secure {
     tunnel: Tunnel,
-    /// What came and is less than a record.
-    incoming: Vec<u8>,
+    /// What came in plain text behind a TLS whose end was not said.
+    behind: Vec<u8>,
 }
 
 /// What a read brought.
@@ -42,7 +44,7 @@ pub(crate) enum Received {
 
 impl Stream {
     pub(crate) fn new(socket: Socket) -> Self {
-        Stream { socket, secure: None }
+        Stream { socket, secure: None, heard: false }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -59,8 +61,13 @@ impl Stream {
 
     /// Whatever comes from now on is TLS.
     pub(crate) fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
-        self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, incoming: Vec::new() }));
+        self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, behind: Vec::new() }));
         Ok(())
+    }
+
+    /// Whether the peer has sent anything.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
@@ -78,7 +85,8 @@ impl Stream {
     pub(crate) fn unsecure(&mut self) -> Vec<u8> {
         let Some(mut secure) = self.secure.take() else { return Vec::new() };
         let mut rest = std::mem::take(secure.tunnel.plain());
-        rest.append(&mut secure.incoming);
+        rest.extend_from_slice(secure.tunnel.unopened());
+        rest.append(&mut secure.behind);
         rest
     }
 
@@ -89,8 +97,7 @@ impl Stream {
 
     /// Whether something was received and not taken yet, or can be read.
     pub(crate) fn has_more(&self) -> bool {
-        let held =
-            self.secure.as_ref().is_some_and(|secure| secure.tunnel.holds_plain() || !secure.incoming.is_empty());
+        let held = self.tunnel().is_some_and(|tunnel| tunnel.holds_plain() || !tunnel.unopened().is_empty());
         held || listen::has_input(&self.socket)
     }
 
@@ -98,6 +105,7 @@ impl Stream {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
         let Some(secure) = &mut self.secure else {
             let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            self.heard |= count > 0;
             return Poll::Ready(Ok(if count == 0 { Received::End } else { Received::Bytes(count) }));
         };
         if !secure.tunnel.holds_plain() {
@@ -109,7 +117,7 @@ impl Stream {
                 // Cut off or in order is one to who speaks line by line: there is no more to hear.
                 return Poll::Ready(Ok(Received::End));
             }
-            if let Err(e) = secure.open(&mut chunk[..count]) {
+            if let Err(e) = secure.tunnel.take(&chunk[..count]) {
                 // The alert tells the peer why; one that cannot be sent at once has to do without.
                 let _ = Pin::new(&mut &self.socket).poll_write(cx, secure.tunnel.unsent());
                 return Poll::Ready(Err(e));
@@ -164,7 +172,8 @@ impl Stream {
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        let opened = secure.open(&mut chunk[..count]);
+        self.heard = true;
+        let opened = secure.tunnel.take(&chunk[..count]);
         if opened.is_err() {
             let _ = Pin::new(&mut &self.socket).poll_write(cx, secure.tunnel.unsent());
         }
@@ -198,30 +207,16 @@ impl Stream {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            if secure.incoming.is_empty() && !is_record(&chunk[..count]) {
+            if secure.tunnel.unopened().is_empty() && !is_record(&chunk[..count]) {
                 // Some end their TLS without a word once they have heard ours, and go on in plain text.
-                secure.incoming.extend_from_slice(&chunk[..count]);
+                secure.behind.extend_from_slice(&chunk[..count]);
                 return Poll::Ready(Ok(()));
             }
-            secure.open(&mut chunk[..count])?;
+            secure.tunnel.take(&chunk[..count])?;
             if secure.tunnel.plain().len() > MOST_BEFORE {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
         }
-    }
-}
-
-impl Secure {
-    fn open(&mut self, received: &mut [u8]) -> io::Result<()> {
-        if self.incoming.is_empty() {
-            let done = self.tunnel.open(received)?;
-            self.incoming.extend_from_slice(received.get(done..).unwrap_or_default());
-        } else {
-            self.incoming.extend_from_slice(received);
-            let done = self.tunnel.open(&mut self.incoming)?;
-            consume(&mut self.incoming, done);
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS without sockets: what a peer sent becomes plain text, and plain text becomes what is sent to it. Who owns the
 //! connection moves the bytes, on the executor or on a thread that may block. Refuses to know protocols and certificates.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -21,12 +22,17 @@ const MOST_UNFINISHED: usize = 64 * 1024 + 2 * (LARGEST_TEXT + RECORD_EXTRA);
 /// One TLS connection, the server's side of it.
 pub struct Tunnel {
     session: Box<UnbufferedServerConnection>,
+    /// Bytes of the peer's that rustls has not let go of. It remembers places among them, so whatever is asked of it, it is
+    /// given all of them.
+    incoming: Incoming,
     /// Records for the peer.
     outgoing: Outgoing,
     /// What the peer said and nobody has taken.
     plain: Vec<u8>,
     /// The peer has said that nothing follows (close_notify).
     ended: bool,
+    /// What came was wrong: rustls looks at nothing any more.
+    failed: bool,
     /// What the handshake came to.
     agreed: Option<Agreed>,
 }
@@ -42,6 +48,13 @@ pub struct Agreed {
     pub resumed: bool,
 }
 
+/// Bytes from the peer, and room for more behind them.
+#[derive(Default)]
+struct Incoming {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
 /// Bytes for the peer, of which some have gone.
 #[derive(Default)]
 pub(crate) struct Outgoing {
@@ -54,85 +67,118 @@ impl Tunnel {
     /// Waits for the peer to begin.
     pub fn new(config: Arc<ServerConfig>) -> io::Result<Tunnel> {
         let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        let (outgoing, plain) = (Outgoing::default(), Vec::new());
-        Ok(Tunnel { session: Box::new(session), outgoing, plain, ended: false, agreed: None })
+        Ok(Tunnel {
+            session: Box::new(session),
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+            plain: Vec::new(),
+            ended: false,
+            failed: false,
+            agreed: None,
+        })
     }
 
-    /// Takes what came from the peer; how much of it is done with. The rest, less than a record or what follows the
-    /// peer's end, is to be given again with what comes next. An error ends the connection; what is in
+    /// Room for `least` bytes of the peer's or more; [`Tunnel::open`] takes what was put there.
+    pub fn room(&mut self, least: usize) -> &mut [u8] {
+        self.incoming.room(least)
+    }
+
+    /// Takes so many bytes that the peer has sent from the room. An error ends the connection; what is in
     /// [`Tunnel::unsent`] then tells the peer why.
-    pub fn open(&mut self, wire: &mut [u8]) -> io::Result<usize> {
-        let mut done = 0;
-        loop {
-            let rest = wire.get_mut(done..).unwrap_or_default();
-            let UnbufferedStatus { discard, state } = self.session.process_tls_records(rest);
-            let state = match state {
-                Ok(state) => state,
-                Err(error) => {
-                    self.explain();
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}")));
-                }
-            };
-            let more = match state {
-                ConnectionState::ReadTraffic(mut traffic) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-                        self.plain.extend_from_slice(record.payload);
-                    }
-                    true
-                }
-                ConnectionState::EncodeTlsData(mut data) => {
-                    self.outgoing.append(0, |room| sized(data.encode(room)))?;
-                    true
-                }
-                ConnectionState::TransmitTlsData(data) => {
-                    data.done();
-                    true
-                }
-                ConnectionState::PeerClosed => {
-                    self.ended = true;
-                    true
-                }
-                ConnectionState::Closed | ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => false,
-                // Never offered: it could be replayed (RFC 8446 §8).
-                _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: early data was not offered")),
-            };
-            done += discard;
-            if !more {
-                break;
-            }
+    pub fn open(&mut self, count: usize) -> io::Result<()> {
+        self.incoming.filled = self.incoming.bytes.len().min(self.incoming.filled + count);
+        self.go_on()
+    }
+
+    /// The same with bytes that are elsewhere.
+    pub fn take(&mut self, wire: &[u8]) -> io::Result<()> {
+        if let Some(room) = self.room(wire.len()).get_mut(..wire.len()) {
+            room.copy_from_slice(wire);
         }
+        self.open(wire.len())
+    }
+
+    /// What came and is not opened: less than a record, or a message that has not ended, or what follows the peer's end.
+    pub fn unopened(&self) -> &[u8] {
+        self.incoming.bytes.get(..self.incoming.filled).unwrap_or_default()
+    }
+
+    /// Does all that can be done with what came.
+    fn go_on(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Err(invalid("it has failed already"));
+        }
+        let done = self.open_all();
+        if done.is_err() {
+            self.failed = true;
+            self.explain();
+        }
+        done
+    }
+
+    fn open_all(&mut self) -> io::Result<()> {
+        let mut done = 0;
+        while self.step(&mut done)? {}
+        self.incoming.consume(done);
         if self.agreed.is_none() && !self.session.is_handshaking() {
             self.agreed = Some(self.agreement());
         }
-        if wire.len() - done > MOST_UNFINISHED {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: a message without an end"));
+        if self.incoming.filled > MOST_UNFINISHED {
+            return Err(invalid("a message without an end"));
         }
-        Ok(done)
+        Ok(())
     }
 
-    /// Appends the alert that rustls has made ready for the peer.
-    fn explain(&mut self) {
-        while let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
-            self.session.process_tls_records(&mut [])
-        {
-            if self.outgoing.append(0, |room| sized(data.encode(room))).is_err() {
-                return;
+    /// One step of rustls, over what came but for what is `done` with; whether there may be more to do.
+    fn step(&mut self, done: &mut usize) -> io::Result<bool> {
+        let UnbufferedStatus { discard, state } = self.session.process_tls_records(self.incoming.behind(*done));
+        let more = match state.map_err(invalid)? {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    self.plain.extend_from_slice(record.map_err(invalid)?.payload);
+                }
+                true
             }
-        }
+            ConnectionState::EncodeTlsData(mut data) => {
+                self.outgoing.append(0, |room| sized(data.encode(room)))?;
+                true
+            }
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                true
+            }
+            ConnectionState::PeerClosed => {
+                self.ended = true;
+                true
+            }
+            ConnectionState::Closed | ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => false,
+            // Never offered: it could be replayed (RFC 8446 §8).
+            _ => return Err(invalid("early data was not offered")),
+        };
+        *done += discard;
+        Ok(more)
+    }
+
+    /// Appends the alert that rustls has made ready for the peer. It gives that before it looks at anything that came, which
+    /// after an error it must not do again: so it is asked only while it has something.
+    fn explain(&mut self) {
+        while self.session.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(mut data)) = self.session.process_tls_records(&mut []).state
+            && self.outgoing.append(0, |room| sized(data.encode(room))).is_ok()
+        {}
     }
 
     /// Makes records of `text`, behind what is unsent.
     pub fn seal(&mut self, text: &[u8]) -> io::Result<()> {
         // What rustls has to say for itself (a new key) goes first.
-        self.open(&mut [])?;
+        self.go_on()?;
         let records = text.len().div_ceil(LARGEST_TEXT);
-        let session = &mut self.session;
+        let (session, incoming) = (&mut self.session, &mut self.incoming);
         self.outgoing.append(text.len() + records * RECORD_EXTRA, |room| {
-            match session.process_tls_records(&mut []).state {
+            match session.process_tls_records(incoming.behind(0)).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => encrypted(traffic.encrypt(text, room)),
                 Ok(_) => Err(Failed::Other(io::ErrorKind::NotConnected.into())),
-                Err(e) => Err(Failed::Other(io::Error::new(io::ErrorKind::InvalidData, e))),
+                Err(e) => Err(Failed::Other(invalid(e))),
             }
         })
     }
@@ -140,10 +186,11 @@ impl Tunnel {
     /// Says that nothing more will be sent (close_notify), behind what is unsent. Before the end of the handshake there
     /// is nothing to say.
     pub fn close(&mut self) {
-        if self.open(&mut []).is_err() {
+        if self.go_on().is_err() {
             return;
         }
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.session.process_tls_records(&mut []).state {
+        let state = self.session.process_tls_records(self.incoming.behind(0)).state;
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
             // It has room for what it asks for; without it the peer sees a connection that was cut.
             let _ = self.outgoing.append(RECORD_EXTRA, |room| encrypted(traffic.queue_close_notify(room)));
         }
@@ -191,6 +238,9 @@ impl Tunnel {
 
     /// Gives memory back that an idle connection does not need.
     pub(crate) fn rest(&mut self) {
+        if self.incoming.filled == 0 {
+            self.incoming = Incoming::default();
+        }
         if self.outgoing.unsent().is_empty() {
             self.outgoing = Outgoing::default();
         }
@@ -214,6 +264,11 @@ impl Tunnel {
     }
 }
 
+/// What is wrong with what came.
+fn invalid(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {what}"))
+}
+
 /// Why nothing was appended.
 enum Failed {
     /// So much room is needed.
@@ -233,6 +288,27 @@ fn encrypted(encrypted: Result<usize, EncryptError>) -> Result<usize, Failed> {
         EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => Failed::Short(required_size),
         EncryptError::EncryptExhausted => Failed::Other(io::Error::other(e)),
     })
+}
+
+impl Incoming {
+    fn room(&mut self, least: usize) -> &mut [u8] {
+        // Grown and not cut again, as below.
+        if self.bytes.len() < self.filled + least {
+            self.bytes.resize(self.filled + least, 0);
+        }
+        self.bytes.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// What came, but for so much of it.
+    fn behind(&mut self, done: usize) -> &mut [u8] {
+        self.bytes.get_mut(done..self.filled).unwrap_or_default()
+    }
+
+    fn consume(&mut self, done: usize) {
+        let done = done.min(self.filled);
+        self.bytes.copy_within(done..self.filled, 0);
+        self.filled -= done;
+    }
 }
 
 impl Outgoing {

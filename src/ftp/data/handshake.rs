@@ -18,8 +18,6 @@ const READ_SIZE: usize = 4096;
 pub struct Handshake {
     socket: Arc<Socket>,
     tunnel: Tunnel,
-    /// What came and is less than a record.
-    incoming: Vec<u8>,
     /// Why it has failed.
     failed: Option<String>,
 }
@@ -34,7 +32,7 @@ enum Step {
 impl Handshake {
     /// Over this connection, which says nothing first.
     pub fn new(socket: Arc<Socket>, config: Arc<ServerConfig>) -> io::Result<Self> {
-        Ok(Handshake { socket, tunnel: Tunnel::new(config)?, incoming: Vec::new(), failed: None })
+        Ok(Handshake { socket, tunnel: Tunnel::new(config)?, failed: None })
     }
 
     /// The connection.
@@ -92,11 +90,7 @@ impl Handshake {
             let mut chunk = [0; READ_SIZE];
             match self.socket.get_ref().read(&mut chunk) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before TLS had begun")),
-                Ok(count) => {
-                    self.incoming.extend_from_slice(chunk.get(..count).unwrap_or_default());
-                    let done = self.tunnel.open(&mut self.incoming)?;
-                    self.incoming.drain(..done);
-                }
+                Ok(count) => self.tunnel.take(chunk.get(..count).unwrap_or_default())?,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Step::Readable),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
@@ -111,6 +105,6 @@ impl Handshake {
 
     /// What the bytes go through from now on. `lenient` takes any end for a whole one.
     pub fn finish(self, lenient: bool) -> Sealed {
-        Sealed::new(self.tunnel, self.incoming, lenient)
+        Sealed::new(self.tunnel, lenient)
     }
 }

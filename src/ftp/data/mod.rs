@@ -86,7 +86,7 @@ impl Plan {
     pub fn can_go_ahead(&self) -> bool {
         match self {
             Plan::Passive(_) => true,
-            Plan::Early(early) => early.handshake.is_under_way(),
+            Plan::Early(early) => early.handshake.is_under_way() || early.waits_for_better(),
             Plan::Unset | Plan::Active(_) => false,
         }
     }
@@ -101,8 +101,7 @@ impl Plan {
             }
         }
         if let Plan::Early(early) = self {
-            // Whoever wants the connection is told of a failure.
-            let _ = early.handshake.go_on().await;
+            early.go_on(config).await;
         }
     }
 
@@ -141,6 +140,22 @@ impl Early {
     /// The port that was announced for it.
     pub fn port(&self) -> u16 {
         self.expectation.port()
+    }
+
+    /// It has come to nothing, and was perhaps of a command before: the one that is meant is still to come.
+    fn waits_for_better(&self) -> bool {
+        self.handshake.has_failed() && self.expectation.is_stale()
+    }
+
+    /// Goes on to the end; may be dropped and called again.
+    async fn go_on(&mut self, config: impl Fn() -> Secure) {
+        // Whoever wants the connection is told of a failure.
+        while self.handshake.go_on().await.is_err() && self.waits_for_better() {
+            let Some(socket) = self.expectation.comes().await else { return std::future::pending().await };
+            if let Some(Ok(handshake)) = config().map(|config| Handshake::new(Arc::new(socket), config)) {
+                self.handshake = handshake;
+            }
+        }
     }
 
     async fn connect(self, secure: Secure) -> Result<Link, NoConnection> {

@@ -319,6 +319,11 @@ impl Expectation {
         self.arrivals.try_recv().ok()
     }
 
+    /// Whether a connection of a command before may come first.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// One that is meant, where this one was of a command before.
     pub async fn better_than(&self, socket: &Socket) -> Option<Socket> {
         let is_stale = self.stale && listen::peer_has_closed(socket);

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gftp_plugin::rt::{self, Socket};
 
@@ -18,6 +18,16 @@ use crate::store::{Reading, StoreError, Upload};
 
 /// What is read from a file at once where its bytes must be looked at: fits the second-level cache twice.
 pub const TEXT_PIECE: usize = 64 * 1024;
+
+/// What a trip to the pool must have moved before it waits for more by itself: only for a fast peer is a moment's wait
+/// cheaper than to go back and come again.
+const FAST: u64 = 256 * 1024;
+/// How long it waits then: many times what a fast peer lets one wait for, and too short to matter to others who want the
+/// thread.
+const MOMENT: Duration = Duration::from_millis(2);
+/// How long a trip that has begun to wait goes on doing so: a peer that drips would hold a thread of the pool for as long as
+/// it likes. Some dozens of moments, beside which going back and coming again costs nothing.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// The next lines of a listing, appended to the buffer; false when they were the last. Runs on the blocking pool.
 pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>;
@@ -145,6 +155,29 @@ impl Traffic {
     }
 }
 
+/// How a trip to the pool waits by itself for the peer: only for a fast one, and not for long.
+#[derive(Default)]
+pub(super) struct Patience {
+    /// When it is at its end; it begins with the first wait.
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// Whether there is `more` to do, which is asked with how long to wait for it, now that so much has `moved`.
+    pub(super) fn waits_for(&mut self, more: impl FnOnce(Duration) -> bool, moved: u64) -> bool {
+        self.waits_at(Instant::now(), more, moved)
+    }
+
+    fn waits_at(&mut self, now: Instant, more: impl FnOnce(Duration) -> bool, moved: u64) -> bool {
+        if moved < FAST {
+            return false;
+        }
+        let until = *self.until.get_or_insert(now + LONGEST_WAIT);
+        let left = until.saturating_duration_since(now);
+        !left.is_zero() && more(MOMENT.min(left))
+    }
+}
+
 /// A data connection as a trip to the pool has it.
 pub(super) struct Wire {
     pub(super) socket: Arc<Socket>,
@@ -156,5 +189,28 @@ impl Wire {
     pub(super) fn sealed(&self) -> Option<MutexGuard<'_, Sealed>> {
         // A panic while it is held ends the transfer.
         self.sealed.as_ref().map(|sealed| sealed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer for which it is always a moment too early would hold the thread of a trip for hours.
+    #[test]
+    fn a_trip_waits_for_fast_peers_and_not_for_long() {
+        let (mut patience, began) = (Patience::default(), Instant::now());
+        assert!(!patience.waits_at(began, |_| panic!("nobody waits for a slow peer"), FAST - 1));
+        assert!(!patience.waits_at(began, |_| false, FAST), "nothing has come");
+        let (mut now, mut waits) = (began, 0);
+        let drips = |now: &mut Instant, wait: Duration| {
+            *now += wait;
+            true
+        };
+        while patience.waits_at(now, |wait| drips(&mut now, wait), FAST) {
+            waits += 1;
+        }
+        assert_eq!(now - began, LONGEST_WAIT);
+        assert_eq!(waits, LONGEST_WAIT.as_millis() / MOMENT.as_millis());
     }
 }

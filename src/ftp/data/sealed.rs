@@ -2,12 +2,12 @@
 //! not. It knows how such a stream ends, which plain TCP does not tell. Refuses to know what a transfer is.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
 use gftp_plugin::tls::Tunnel;
 
+use super::pump::Patience;
 use crate::store::{Inflow, Reading, Upload, Window};
 
 /// What is sealed at once: some records, within the second-level cache together with what they become.
@@ -19,22 +19,14 @@ const LARGEST_OPEN: usize = 256 * 1024;
 /// What is gathered before it is written to the disk, at least, while more is coming.
 const WRITE_SIZE: usize = 128 * 1024;
 
-/// What a trip to the pool must have moved before it waits for more by itself: only for a fast peer is a moment's wait
-/// cheaper than to go back and come again.
-const FAST: u64 = 256 * 1024;
-/// How long it waits then: many times what a fast peer lets one wait for, and too short to matter to others who want the
-/// thread.
-const MOMENT: Duration = Duration::from_millis(2);
-
 /// The end of a stream without close_notify.
 const NOT_SAID: &str = "it ended without TLS saying so (close_notify)";
 
 /// A data connection's TLS after its handshake.
 pub struct Sealed {
     tunnel: Tunnel,
-    /// What came: so many bytes of it are there and not opened.
-    wire: Vec<u8>,
-    filled: usize,
+    /// What is read from the socket at once.
+    open_size: usize,
     /// What is read from a file to be sealed.
     piece: Vec<u8>,
     /// The end of the connection is the end of the data, said or not.
@@ -53,9 +45,8 @@ pub enum Came {
 }
 
 impl Sealed {
-    pub(super) fn new(tunnel: Tunnel, incoming: Vec<u8>, lenient: bool) -> Self {
-        let filled = incoming.len();
-        Sealed { tunnel, wire: incoming, filled, piece: Vec::new(), lenient }
+    pub(super) fn new(tunnel: Tunnel, lenient: bool) -> Self {
+        Sealed { tunnel, open_size: FIRST_OPEN, piece: Vec::new(), lenient }
     }
 
     /// Whether the peer has said that this was all.
@@ -90,11 +81,12 @@ impl Sealed {
 
     /// Sends `limit` bytes of a file from `offset`.
     pub fn send_window(&mut self, socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
-        let mut sent = 0;
+        let (mut sent, mut patience) = (0, Patience::default());
+        let more = |moment| listen::can_write_within(socket, moment);
         let end = loop {
             match self.flush(socket) {
                 Ok(()) => {}
-                Err(e) if would_block(&e) && sent >= FAST && listen::can_write_within(socket, MOMENT) => continue,
+                Err(e) if would_block(&e) && patience.waits_for(more, sent) => continue,
                 Err(e) => break Err(e),
             }
             if sent >= limit {
@@ -122,7 +114,8 @@ impl Sealed {
 
     /// Takes in what has come until nothing more has, or `limit` bytes are reached, by a record at most too many; how many came, whatever happened then.
     pub fn take_in(&mut self, socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
-        let mut taken = 0;
+        let (mut taken, mut patience) = (0, Patience::default());
+        let more = |moment| listen::can_read_within(socket, moment);
         loop {
             let left = usize::try_from(limit.saturating_sub(taken)).unwrap_or(usize::MAX);
             let gathered = self.tunnel.plain().len();
@@ -139,9 +132,7 @@ impl Sealed {
             let end = match came {
                 Ok(Came::Some) if taken < limit => continue,
                 Ok(Came::Some) => Inflow::Enough,
-                Ok(Came::Nothing) if taken >= FAST && taken < limit && listen::can_read_within(socket, MOMENT) => {
-                    continue;
-                }
+                Ok(Came::Nothing) if taken < limit && patience.waits_for(more, taken) => continue,
                 Ok(Came::Nothing) => Inflow::Dry,
                 Ok(Came::End) => Inflow::Ended,
                 Err(e) => Inflow::Lost(e),
@@ -168,25 +159,19 @@ impl Sealed {
         if self.tunnel.has_ended() {
             return Ok(Came::End);
         }
-        if self.wire.len() < FIRST_OPEN + self.filled {
-            self.wire.resize(FIRST_OPEN + self.filled, 0);
-        }
-        let until = self.filled.saturating_add(most.max(1)).min(self.wire.len());
-        let count = match socket.get_ref().read(self.wire.get_mut(self.filled..until).unwrap_or_default()) {
-            Ok(0) if self.lenient => return Ok(Came::End),
+        let (size, most) = (self.open_size, most.clamp(1, self.open_size));
+        let count = match socket.get_ref().read(self.tunnel.room(size).get_mut(..most).unwrap_or_default()) {
+            // An end within a record is a cut, said or not.
+            Ok(0) if self.lenient && self.tunnel.unopened().is_empty() => return Ok(Came::End),
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NOT_SAID)),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
             Err(e) if would_block(&e) => return Ok(Came::Nothing),
             Err(e) => return Err(e),
         };
-        self.filled += count;
-        let is_full = self.filled == self.wire.len();
-        let done = self.tunnel.open(self.wire.get_mut(..self.filled).unwrap_or_default())?;
-        self.wire.copy_within(done..self.filled, 0);
-        self.filled -= done;
-        if is_full && self.wire.len() < LARGEST_OPEN {
-            self.wire.resize(self.wire.len() * 2, 0);
+        self.tunnel.open(count)?;
+        if count == size {
+            self.open_size = LARGEST_OPEN.min(2 * size);
         }
         Ok(if self.tunnel.has_ended() { Came::End } else { Came::Some })
     }

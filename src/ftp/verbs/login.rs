@@ -131,10 +131,13 @@ pub async fn acct(_: &mut Session, _: Option<&[u8]>) -> Outcome {
     Answer::say(202, phrase!("No account is needed here."))
 }
 
-/// REIN. TLS ends with it, where it did not come first (RFC 4217 §11).
+/// REIN. TLS ends with it, where it did not come first (RFC 4217 §11), and is forgotten where it has ended already (CCC).
 pub async fn rein(session: &mut Session, _: Option<&[u8]>) -> Outcome {
     let ends_tls = session.is_secure() && !session.is_implicit();
     session.reset();
+    if !session.is_implicit() {
+        session.secured(None);
+    }
     let reply = Reply::new(220, phrase!("Ready for a new user."));
     Ok(if ends_tls { Answer::Clear(reply) } else { Answer::Reply(reply) })
 }

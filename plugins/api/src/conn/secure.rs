@@ -27,17 +27,25 @@ impl Conn {
     /// Speaks TLS from now on, as the server: sends what is queued in plain text, forgets what was received and not taken
     /// (it came without protection, so whoever was in between may have written it), and waits for the handshake. Takes a
     /// limited time; the login time goes on. If it is dropped, whatever waits for the peer next goes on with the handshake.
+    /// NotConnected: the peer has left without a word.
     pub async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
         self.flush().await?;
         self.inbox.begin_again();
         self.telnet = self.telnet.take().map(|_| Telnet::default());
         self.stream.secure(config)?;
         let shaken = poll_fn(|cx| self.poll_handshake(cx)).await;
-        // The server's own end is nobody's offence.
-        if shaken.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::ConnectionAborted) {
-            self.conduct.offence(Offence::FailedHandshake);
-        }
-        shaken
+        shaken.map_err(|e| match e.kind() {
+            // The server's own end is nobody's offence.
+            io::ErrorKind::ConnectionAborted => e,
+            // Nor is a look whether somebody is here: load balancers take one every few seconds.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if !self.stream.has_heard() => {
+                io::Error::new(io::ErrorKind::NotConnected, "the peer has left without a word")
+            }
+            _ => {
+                self.conduct.offence(Offence::FailedHandshake);
+                e
+            }
+        })
     }
 
     /// Goes back to plain text: sends what is queued through TLS, says that TLS ends, and waits for the peer to say so,
