@@ -4,11 +4,12 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use gftp_plugin::{listen, rt};
+use gftp_plugin::listen;
+use gftp_plugin::rt::{self, Socket};
 use socket2::SockRef;
 
 use super::coding::{Decoders, Step};
-use super::pump::{Broken, Traffic};
+use super::pump::{Broken, Patience, Traffic};
 use super::sealed::Came;
 use crate::store::{Inflow, Upload};
 
@@ -128,7 +129,7 @@ impl Traffic {
             let socket = Arc::clone(&self.socket);
             let (taken, inflow);
             (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = upload.take_in(&*socket, window);
+                let taken = take_in(&socket, &mut upload, window);
                 (upload, taken)
             })
             .await;
@@ -265,6 +266,19 @@ impl Traffic {
             }
         }
         Ok(filled)
+    }
+}
+
+/// Takes in what comes, for as long as the peer sends without delay; how many bytes came, whatever happened then.
+fn take_in(socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
+    let (mut taken, mut patience) = (0, Patience::default());
+    loop {
+        let (came, inflow) = upload.take_in(socket, limit.saturating_sub(taken));
+        taken += came;
+        let is_dry = matches!(inflow, Inflow::Dry);
+        if !(is_dry && patience.waits_for(|moment| listen::can_read_within(socket, moment), taken)) {
+            return (taken, inflow);
+        }
     }
 }
 

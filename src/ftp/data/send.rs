@@ -3,10 +3,11 @@
 
 use std::io::{self, Write};
 
-use gftp_plugin::rt;
+use gftp_plugin::listen;
+use gftp_plugin::rt::{self, Socket};
 
 use super::coding::Encoders;
-use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
+use super::pump::{Broken, Lines, Patience, TEXT_PIECE, Traffic};
 use crate::store::{Reading, StoreError, Window};
 
 /// What one trip to the pool may send: large enough that the trip costs nothing beside it, small enough (some
@@ -30,7 +31,7 @@ impl Traffic {
             (reading, window) = rt::unblock(move || {
                 let window = match wire.sealed() {
                     Some(mut sealed) => sealed.send_window(&wire.socket, &reading, offset, limit),
-                    None => reading.send_window(&*wire.socket, offset, limit),
+                    None => send_window(&wire.socket, &reading, offset, limit),
                 };
                 (reading, window)
             })
@@ -188,6 +189,19 @@ impl Traffic {
     async fn send_end(&self) -> Result<(), Broken> {
         self.close_tls().await?;
         self.socket.get_ref().shutdown(std::net::Shutdown::Write).map_err(Broken::Connection)
+    }
+}
+
+/// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay.
+fn send_window(socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
+    let (mut sent, mut patience) = (0, Patience::default());
+    loop {
+        let window = reading.send_window(socket, offset.saturating_add(sent), limit.saturating_sub(sent));
+        sent += window.sent;
+        let is_full = window.end.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        if !(is_full && patience.waits_for(|moment| listen::can_write_within(socket, moment), sent)) {
+            return Window { sent, end: window.end };
+        }
     }
 }
 
