@@ -30,7 +30,7 @@ mod removal;
 mod renaming;
 
 pub use copying::Copying;
-pub(super) use door::{Opened, need};
+pub(super) use door::{Opened, need, to_look};
 pub use facts::Changes;
 pub use joining::{Joining, MAX_PARTS};
 pub use removal::Removal;
@@ -120,8 +120,7 @@ impl View {
 
     /// What `path` is; a link is followed. Needs `list` or `read`; in a drop-box it is there if this session brought it.
     pub fn entry(&self, path: &VirtualPath) -> Result<Entry, StoreError> {
-        let right = |rights: Rights| need(rights.list || rights.read || rights == Rights::DROP_BOX, "list");
-        self.look_at(&self.open(path, sys::PLACE, right)?)
+        self.look_at(&self.open(path, sys::PLACE, to_look)?)
     }
 
     /// Opens a regular file for reading. Needs `read`.

@@ -185,6 +185,60 @@ fn a_drop_box_shows_what_the_session_has_brought_and_as_it_brought_it() {
     assert_eq!(list(&view, "/"), ["d:box", "others"]);
 }
 
+/// What a listing follows links for is what MLST would tell: no file that others have brought to a drop-box.
+#[test]
+fn a_link_shows_no_more_than_may_be_seen_where_it_leads() {
+    for ground in Ground::both() {
+        for file in ["box/others", "blind/f", "open/f"] {
+            ground.file(file, "x");
+        }
+        ground.directory("a");
+        for name in ["box/others", "box/mine", "box/gone", "box", "blind/f", "open/f"] {
+            ground.link(format!("../{name}"), &format!("a/{}", name.replace('/', "-")));
+        }
+        let blind = Rights { list: false, read: false, ..Rights::FULL };
+        let by = rules(Rights::FULL, &[("/box", Rights::DROP_BOX), ("/blind", blind)]);
+        let view = ground.store.view(by, "someone".into());
+        put(&view, "box/mine", How::Replace, "mine").unwrap();
+        let follow = Selection { follow: true, ..Selection::default() };
+        let expected = [
+            "l:blind-f>../blind/f",
+            "d:box",
+            "l:box-gone>../box/gone",
+            "box-mine",
+            "l:box-others>../box/others",
+            "open-f",
+        ];
+        assert_eq!(shown(view.list(&at("a"), follow)), expected);
+        // A directory tells nothing of what is brought to it, by whatever name it is listed.
+        for directory in ["a", "/"] {
+            let mut told = Vec::new();
+            let see = |item: Item<'_>| {
+                if let Item::Entry { name: b"box", entry } = item {
+                    told.push((entry.size, entry.links));
+                }
+            };
+            view.list(&at(directory), follow).unwrap().next_batch(see).unwrap();
+            assert_eq!(told, [(0, 1)], "{directory}");
+        }
+    }
+}
+
+/// The rule may be for what lies in a directory, and not for itself.
+#[test]
+fn what_is_a_drop_box_within_shows_no_more_than_one_that_is_whole() {
+    let ground = Ground::new();
+    ground.file("in/others", "x");
+    ground.directory("in/day");
+    ground.link("../others", "in/link");
+    let view = ground.store.view(rules(Rights::FULL, &[("/in/**", Rights::DROP_BOX)]), "someone".into());
+    put(&view, "in/mine", How::Replace, "mine").unwrap();
+    assert_eq!(list(&view, "in"), ["d:day", "mine"]);
+    let names = Selection { names_only: true, ..Selection::default() };
+    assert_eq!(shown(view.list(&at("in"), names)), ["day", "mine"]);
+    assert_eq!(shown(view.glob(&at("in"), b"*", names)), ["day", "mine"]);
+}
+
 /// A directory, and a link to where nothing may be done, change places all the time.
 #[test]
 fn a_link_swapped_in_meanwhile_leads_around_no_rule() {
