@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::begin::{begin, begin_new};
+use super::bits;
 use super::entry::Entry;
 use super::error::StoreError;
 use super::expand::expand;
@@ -215,7 +216,7 @@ impl View {
 
     fn make_directory_at(&self, path: &VirtualPath, at: &OwnedFd, name: &[u8]) -> Result<(), StoreError> {
         self.booked(path, 1, |_| {
-            sys::make_directory(at, name, self.new_directory())?;
+            bits::make_directory(at, name, self.new_directory())?;
             Ok(Change::came(0))
         })
     }

@@ -3,7 +3,7 @@
 use super::changes::{METHODS, TABLE};
 use super::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn rules(rights: Rights, directories: &[(&str, Rights)]) -> Rules {
@@ -161,6 +161,26 @@ fn new_things_have_the_modes_that_were_told() {
     put(&view, "f", How::Replace, "y").unwrap();
     view.set_permissions(&at("f2"), 0o7666).unwrap();
     assert_eq!((mode("f"), mode("f2")), (0o640, 0o666));
+}
+
+/// This process has a umask of its own, 022 as a rule.
+#[test]
+fn new_folders_are_as_open_as_was_told_whatever_the_umask_here() {
+    let ground = Ground::new();
+    let special = Special { folders: Some(0o770), ..Special::default() };
+    let mut view = ground.store.view(Rules::new(Rights::FULL, special), "someone".into());
+    let mode = |path: &str| fs::metadata(ground.host(path)).unwrap().mode() & 0o7777;
+    view.make_directory(&at("d")).unwrap();
+    ground.directory("from/in");
+    let mut copying = view.copy(&at("from"), &at("to")).unwrap();
+    while copying.step(false).unwrap() {}
+    assert_eq!((mode("d"), mode("to"), mode("to/in")), (0o770, 0o770, 0o770));
+    // What a folder has from the one above it stays, and one that shuts out even this process can be made.
+    fs::set_permissions(ground.host("d"), fs::Permissions::from_mode(0o2770)).unwrap();
+    view.make_directory(&at("d/in")).unwrap();
+    view.set_umask(0o700).unwrap();
+    view.make_directory(&at("shut")).unwrap();
+    assert_eq!((mode("d/in"), mode("shut")), (0o2770, 0o070));
 }
 
 #[test]
