@@ -137,13 +137,14 @@ impl View {
             How::Append | How::AppendKept => ("append", |rights| need(rights.write || rights.append, "append")),
             How::Replace | How::ResumeAt(_) | How::Unique => ("write", |rights| need(rights.write, "write")),
         };
-        // What is there decides which of both it is; then it is looked at again, and that verdict is what counts.
+        // What is there decides which of both it is; then it is looked at again, and that verdict is what counts, also
+        // for what may be done later: a link on the way may have been swapped in between.
         let rights = self.rights_for(path)?;
         let may_touch = right(rights).is_ok();
         need(may_touch || rights.create, name)?;
         creatable(path)?;
         let upload = if may_touch { begin(self, path, how, right)? } else { begin_new(self, path, how)? };
-        Ok(Upload { may_cut: rights.write, ..upload })
+        Ok(Upload { may_cut: self.rights_at(upload.real.as_ref()).write, ..upload })
     }
 
     /// The rights for a file at `path`, wherever it really lies.

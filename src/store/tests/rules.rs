@@ -309,3 +309,33 @@ fn an_upload_is_not_carried_to_where_it_may_not_be() {
         assert_eq!(ground.names_on_disk("secret/d"), [""; 0]);
     }
 }
+/// Where there may be more than where the upload then goes, between the two looks at it.
+#[test]
+fn an_append_is_cut_only_where_it_may_be() {
+    const ROUNDS: u32 = 2000;
+    let ground = Ground::new();
+    for place in ["free", "strict"] {
+        ground.file(&format!("{place}/log"), "what stood");
+        ground.link(place, &format!("to-{place}"));
+    }
+    let append = Rights { write: false, ..Rights::FULL };
+    let view = ground.store.view(rules(Rights::FULL, &[("/strict", append)]), "someone".into());
+    let stop = AtomicBool::new(false);
+    let (one, other) = (ground.host("to-free"), ground.host("to-strict"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
+            }
+        });
+        let mut wrong = 0;
+        for _ in 0..ROUNDS {
+            let Ok(mut upload) = view.upload(&at("to-free/log"), How::Append) else { continue };
+            let strict = upload.real.as_ref() == Some(&at("strict/log"));
+            wrong += u32::from(upload.cut(0).is_ok() == strict);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, 0);
+    });
+}
+
