@@ -259,6 +259,35 @@ fn what_is_a_drop_box_within_shows_no_more_than_one_that_is_whole() {
     assert_eq!(shown(view.glob(&at("in"), b"*", names)), ["day", "mine"]);
 }
 
+/// Each right counts; those to make things count for directories, since in a file nothing can be made.
+#[test]
+fn a_move_wins_no_right_whichever() {
+    let ground = Ground::new();
+    ground.directory("from");
+    ground.directory("to");
+    for word in Rights::WORDS.into_iter().filter(|word| *word != "rename") {
+        let only_rename = Rights { rename: true, ..Rights::NONE };
+        let there = only_rename.and(Rights::of_word(word).unwrap());
+        let by = rules(Rights::FULL, &[("/from/*", only_rename), ("/to/*", there)]);
+        let view = ground.store.view(by, "someone".into());
+        ground.file("from/file", "x");
+        ground.directory("from/folder");
+        refused(view.rename(&at("from/folder"), &at("to/folder")), "Forbidden");
+        let moved = view.rename(&at("from/file"), &at(format!("to/{word}")));
+        match word {
+            "create" | "mkdir" => moved.unwrap(),
+            _ => refused(moved, "Forbidden"),
+        }
+        // The other way it loses it.
+        ground.file("to/back", "x");
+        view.rename(&at("to/back"), &at(format!("from/{word}"))).unwrap();
+    }
+    // Who may write may append and create.
+    let write = Rights { rename: true, write: true, ..Rights::NONE };
+    let by = rules(Rights::FULL, &[("/from/*", write), ("/to/*", write.and(Rights::of_word("append").unwrap()))]);
+    ground.store.view(by, "someone".into()).rename(&at("from/file"), &at("to/file")).unwrap();
+}
+
 /// A directory, and a link to where nothing may be done, change places all the time.
 #[test]
 fn a_link_swapped_in_meanwhile_leads_around_no_rule() {
@@ -293,22 +322,6 @@ fn a_link_swapped_in_meanwhile_leads_around_no_rule() {
     }
 }
 
-/// The directory that an upload goes to is moved away while its bytes come.
-#[test]
-fn an_upload_is_not_carried_to_where_it_may_not_be() {
-    for ground in Ground::both() {
-        ground.directory("in/d");
-        ground.directory("secret");
-        let by = rules(Rights::FULL, &[("/secret", Rights::NONE)]);
-        let view = ground.store.view(by, "someone".into());
-        let mut upload = view.upload(&at("in/d/f"), How::Replace).unwrap();
-        upload.write(b"x").unwrap();
-        fs::rename(ground.host("in/d"), ground.host("secret/d")).unwrap();
-        ground.link("../secret/d", "in/d");
-        refused(upload.publish(), "ChangedMeanwhile");
-        assert_eq!(ground.names_on_disk("secret/d"), [""; 0]);
-    }
-}
 /// Where there may be more than where the upload then goes, between the two looks at it.
 #[test]
 fn an_append_is_cut_only_where_it_may_be() {
@@ -339,3 +352,19 @@ fn an_append_is_cut_only_where_it_may_be() {
     });
 }
 
+/// The directory that an upload goes to is moved away while its bytes come.
+#[test]
+fn an_upload_is_not_carried_to_where_it_may_not_be() {
+    for ground in Ground::both() {
+        ground.directory("in/d");
+        ground.directory("secret");
+        let by = rules(Rights::FULL, &[("/secret", Rights::NONE)]);
+        let view = ground.store.view(by, "someone".into());
+        let mut upload = view.upload(&at("in/d/f"), How::Replace).unwrap();
+        upload.write(b"x").unwrap();
+        fs::rename(ground.host("in/d"), ground.host("secret/d")).unwrap();
+        ground.link("../secret/d", "in/d");
+        refused(upload.publish(), "ChangedMeanwhile");
+        assert_eq!(ground.names_on_disk("secret/d"), [""; 0]);
+    }
+}
