@@ -129,6 +129,11 @@ impl Bans {
         begun
     }
 
+    /// How long a ban can be; where nobody is banned, those that are remembered may be as long as they like.
+    pub fn longest(&self) -> Duration {
+        self.rules.as_ref().map_or(Duration::MAX, |rules| rules.time.saturating_mul(LONGER[LONGER.len() - 1]))
+    }
+
     /// This address has shown by a password that it is `who`.
     pub fn logged_in(&mut self, address: IpAddr, who: u32) {
         if let Some(score) = self.scores.get_mut(&narrow(address)) {

@@ -126,6 +126,11 @@ impl Guard {
         self.known().bans.not_kept();
     }
 
+    /// How long a ban can be.
+    pub fn longest_ban(&self) -> Duration {
+        self.known().bans.longest()
+    }
+
     /// Takes over a ban of a server before this one.
     pub fn import(&self, network: IpNet, until: Instant, times: u32, why: String) {
         self.known().bans.import(network, until, times, why);
