@@ -163,6 +163,17 @@ def agreed(run):
     return lines
 
 
+def failed(run):
+    """What servers have not done beside what counts: a login that fails is one that its client tries again."""
+    lines = []
+    for scenario, measured in run["measured"].items():
+        for name, all_of_it in measured.items():
+            lost, done = (sum(m.get(what, 0) for m in all_of_it) for what in ("failed", "count"))
+            if lost:
+                lines.append(f"Failed beside those in {scenario} of {name}: {lost:.0f} of {done + lost:.0f}  ")
+    return lines
+
+
 def text(run):
     """All that is printed at the end: where and how it was measured, the table, what is missing in it."""
     lines = [f"{name}: {value}  " for name, value in run["facts"].items()]
@@ -170,6 +181,8 @@ def text(run):
               "ratio of single rounds.", "", table(run), *limits(run)]
     if agreed(run):
         lines += ["", *agreed(run)]
+    if failed(run):
+        lines += ["", *failed(run)]
     if run["skipped"]:
         lines += ["", *(f"Skipped: {reason}" for reason in run["skipped"])]
     return "\n".join(lines)

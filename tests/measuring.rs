@@ -87,8 +87,10 @@ fn above_one_is_ahead_whatever_is_measured() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("run.json");
     let (fast, slow) = (whole(0.5, 0.25), whole(1.0, 0.75));
-    let logins = |count, tls| format!(r#"{{"count": {count}, "seconds": 2, "cpu": 0.5, "tls": "{tls}"}}"#);
-    let (many, few) = (logins(1000, "1.3 AES"), logins(250, "1.2 3DES"));
+    let logins = |count, tls, failed| {
+        format!(r#"{{"count": {count}, "failed": {failed}, "seconds": 2, "cpu": 0.5, "tls": "{tls}"}}"#)
+    };
+    let (many, few) = (logins(1000, "1.3 AES", 0), logins(250, "1.2 3DES", 5));
     let run = format!(
         r#"{{"facts": {{"Machine": "none"}}, "skipped": ["pyftpdlib, because"],
             "sizes": {{"big": "1 GiB", "sessions": 2}}, "servers": {{"gftp": "1", "vsftpd": "2", "pyftpdlib": "3"}},
@@ -106,6 +108,7 @@ fn above_one_is_ahead_whatever_is_measured() {
         // Who speaks something else is not to be compared with.
         "TLS of gftp: 1.3 AES",
         "TLS of vsftpd: 1.2 3DES",
+        "Failed beside those in tls-login of vsftpd: 5 of 255",
         "Skipped: pyftpdlib, because",
     ] {
         assert!(table.lines().any(|printed| printed.trim_end() == line), "{line:?} is not in\n{table}");

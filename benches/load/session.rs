@@ -87,7 +87,7 @@ impl Session {
     fn secured(mut self, config: Arc<ClientConfig>) -> Result<Session, Failure> {
         self.ask("AUTH TLS", 234)?;
         let Wire::Plain(socket) = self.control.into_inner() else { return Err("TLS within TLS".into()) };
-        let tls = Tls::connect(socket, Arc::clone(&config), Purpose::Control)?;
+        let tls = Tls::connect(socket, Arc::clone(&config), Purpose::Control).map_err(|e| format!("AUTH TLS: {e}"))?;
         let agreed = Some(tls.agreed());
         Ok(Session { control: BufReader::new(Wire::Tls(Box::new(tls))), epsv: self.epsv, tls: Some(config), agreed })
     }
@@ -158,7 +158,7 @@ impl Session {
             (_, text) => return Err(format!("{command}: {}", text.trim_end()).into()),
         }
         let Some(config) = &self.tls else { return Ok(Wire::Plain(data)) };
-        let tls = Tls::connect(data, Arc::clone(config), Purpose::Data)?;
+        let tls = Tls::connect(data, Arc::clone(config), Purpose::Data).map_err(|e| format!("data with TLS: {e}"))?;
         if let Some(agreed) = &mut self.agreed {
             let resumed = if tls.resumed() { ", resumed by data" } else { ", not resumed by data" };
             *agreed = format!("{}{resumed}", agreed.split(',').next().unwrap_or_default());
