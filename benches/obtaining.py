@@ -5,6 +5,8 @@ Debian's FTP servers throw each other out and start themselves.
 """
 
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +44,16 @@ def install(*packages):
     run(*as_root("apt-get", "-qq", "update"))
     run(*as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends",
                  "install", *packages))
+
+
+def cargo():
+    """Rust's cargo; it is not for us to install."""
+    found = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
+    if not found:
+        raise Unavailable("cargo is missing: install Rust 1.95 or later, see https://rustup.rs")
+    if not shutil.which("cc"):
+        install("gcc", "libc6-dev")
+    return found
 
 
 def obtain_debian(name, folder):
@@ -90,9 +102,22 @@ def obtain_pyftpdlib(folder):
     return {"program": str(python), "version": PYFTPDLIB}
 
 
+def obtain_libunftp(folder):
+    """The program beside this that is libunftp, built in `folder` as gftp is: optimised, with what crates.io has."""
+    package = pathlib.Path(__file__).resolve().parent / "libunftp"
+    # Built from a copy: cargo writes its lock beside the manifest, and nothing is left behind beside the sources.
+    source, target = folder / "source", folder / "target"
+    shutil.copytree(package, source, dirs_exist_ok=True)
+    run(cargo(), "build", "--release", "--manifest-path", source / "Cargo.toml", "--target-dir", target)
+    version = re.search(r'^libunftp = .*"=([0-9.]+)"', (package / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    return {"program": str(target / "release/libunftp-peer"), "version": version}
+
+
 def obtain(name, folder):
     """Where the peer is, unpacked below `folder` if it is missing."""
-    return obtain_debian(name, folder / name) if name in DEBIAN else obtain_pyftpdlib(folder / name)
+    if name in DEBIAN:
+        return obtain_debian(name, folder / name)
+    return {"pyftpdlib": obtain_pyftpdlib, "libunftp": obtain_libunftp}[name](folder / name)
 
 
 def certificate(folder):

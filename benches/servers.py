@@ -9,11 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from obtaining import Unavailable
 
-NAMES = ["gftp", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib"]
+NAMES = ["gftp", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib", "libunftp"]
 # More sessions than any scenario opens, so that no server's limit is measured.
 MOST_SESSIONS = 10_000
 # Until a server greets; generous, because a loaded machine is slow to start a Python.
@@ -22,6 +23,11 @@ START_WITHIN = 20
 END_WITHIN = 20
 # Between two looks at a server that starts or ends: short beside either, long beside what a look costs.
 PAUSE = 0.05
+# Between two looks at a server's memory while it works: short beside the hundreds of milliseconds that the work takes,
+# long beside the one that a look takes.
+LOOK_EVERY = 0.01
+# Files of a folder that are listed: more than any folder has.
+MOST_LISTED = 1_000_000
 
 # Whom servers become for anonymous users, where they want a name: one that every Debian has, and that is not root.
 NOBODY, NOBODY_ID = "daemon", 1
@@ -169,8 +175,8 @@ def start_pure_ftpd(program, root, scratch, port, tls):
     own_passwd = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                   'mount --bind "$0" /etc/passwd && exec "$@"', str(scratch / "passwd")]
     return [*own_passwd, program, "--bind", f"127.0.0.1,{port}", "--ipv4only", "--maxclientsnumber", most,
-            "--maxclientsperip", most, "--dontresolve", "--syslogfacility", "none", "--pidfile", str(scratch / "pid"),
-            *secure]
+            "--maxclientsperip", most, "--limitrecursion", f"{MOST_LISTED}:1", "--dontresolve", "--syslogfacility",
+            "none", "--pidfile", str(scratch / "pid"), *secure]
 
 
 def start_pyftpdlib(program, root, scratch, port, tls):
@@ -179,8 +185,13 @@ def start_pyftpdlib(program, root, scratch, port, tls):
     return [program, "-W", "ignore", "-c", PYFTPDLIB_SERVER, str(port), root, str(MOST_SESSIONS), *secure]
 
 
+def start_libunftp(program, root, scratch, port, tls):
+    """libunftp, in the program of ours that is beside this."""
+    return [program, str(port), root, *([f"{tls}/cert.pem", f"{tls}/key.pem"] if tls else [])]
+
+
 START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
-         "pyftpdlib": start_pyftpdlib}
+         "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp}
 
 
 def unified_cgroup():
@@ -203,6 +214,25 @@ def seconds_used(pid):
     # After the name in parentheses: the state first, utime to cstime from the twelfth on.
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+class Watch(threading.Thread):
+    """Looks at a server's memory again and again, until `most` asks."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.seen, self.over = server, 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.wait(LOOK_EVERY):
+            self.seen = max(self.seen, self.server.memory())
+
+    def most(self):
+        """The most that was seen; the end of it."""
+        self.over.set()
+        self.join()
+        return self.seen
 
 
 class Running:

@@ -110,6 +110,24 @@ fn guesses_bring_a_ban_that_is_said_and_hurts_nobody_else() {
     );
 }
 
+/// Who had logged in before the ban stays as whom he has logged in, and not to guess on as a stranger.
+#[test]
+fn who_stays_in_spite_of_a_ban_does_not_guess_on() {
+    let server = server(&[]);
+    let mut inside: Vec<_> = (0..10).map(|_| greeted(ONE, server.address())).collect();
+    for control in &mut inside {
+        control.tell("USER ftp", 331).and_then(|_| control.tell("PASS x", 230)).expect("everybody may visit");
+    }
+    assert_eq!(guess(ONE, server.address()), 6);
+    for (number, control) in inside.iter_mut().enumerate() {
+        control.tell("NOOP", 200).expect("who is in stays");
+        // Its answer may still come, and nothing behind it.
+        let _ = control.tell(&format!("USER {USER}"), 331);
+        assert!(control.ask(&format!("PASS other {number}")).is_err(), "it guesses on");
+    }
+    greeted(NEIGHBOUR, server.address());
+}
+
 #[test]
 fn a_forgetful_user_locks_nobody_out() {
     let server = server(&[]);

@@ -68,7 +68,10 @@ fn it_says_how_it_is_used() {
         "--scenarios",
         "--quick",
         "--json",
-        "gftp,vsftpd,proftpd,pure-ftpd,pyftpdlib",
+        "gftp,vsftpd,proftpd,pure-ftpd,pyftpdlib,libunftp",
+        "retr,retr-8,stor,stor-8,stor-disk",
+        "small-stor-16",
+        "noop,noop-busy,cold,list,nlst,mlsd,idle,idle-9000",
         "tls-stor-4",
     ] {
         assert!(help.contains(word), "{help}");
@@ -84,8 +87,10 @@ fn above_one_is_ahead_whatever_is_measured() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("run.json");
     let (fast, slow) = (whole(0.5, 0.25), whole(1.0, 0.75));
-    let logins = |count, tls| format!(r#"{{"count": {count}, "seconds": 2, "cpu": 0.5, "tls": "{tls}"}}"#);
-    let (many, few) = (logins(1000, "1.3 AES"), logins(250, "1.2 3DES"));
+    let logins = |count, tls, failed| {
+        format!(r#"{{"count": {count}, "failed": {failed}, "seconds": 2, "cpu": 0.5, "tls": "{tls}"}}"#)
+    };
+    let (many, few) = (logins(1000, "1.3 AES", 0), logins(250, "1.2 3DES", 5));
     let run = format!(
         r#"{{"facts": {{"Machine": "none"}}, "skipped": ["pyftpdlib, because"],
             "sizes": {{"big": "1 GiB", "sessions": 2}}, "servers": {{"gftp": "1", "vsftpd": "2", "pyftpdlib": "3"}},
@@ -103,7 +108,62 @@ fn above_one_is_ahead_whatever_is_measured() {
         // Who speaks something else is not to be compared with.
         "TLS of gftp: 1.3 AES",
         "TLS of vsftpd: 1.2 3DES",
+        "Failed beside those in tls-login of vsftpd: 5 of 255",
         "Skipped: pyftpdlib, because",
+    ] {
+        assert!(table.lines().any(|printed| printed.trim_end() == line), "{line:?} is not in\n{table}");
+    }
+}
+
+/// What is the beginning of many stands for them, but a scenario's own name for itself.
+#[test]
+fn scenarios_are_named_alone_or_as_a_group() {
+    if !present(&["python3", "openssl"]) {
+        return;
+    }
+    let named = modules("import scenarios; print(*scenarios.named(['small-stor', 'retr', 'small', 'nothing']))");
+    assert_eq!(named, "small-stor-1 small-stor-16 retr small-1 small-16 small-epsv-1 nothing\n");
+}
+
+/// Less is better of waiting, and more of what is downloaded meanwhile; what cannot be seen has no ratio.
+#[test]
+fn waiting_listings_and_the_kernel_have_their_rows() {
+    if !present(&["python3"]) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("run.json");
+    let noop = |p99: f64, downloaded: u64| {
+        format!(
+            r#"[{{"count": 1000, "seconds": 2, "cpu": 0.02, "p50": 0.00002, "p99": {p99}, "downloaded": {downloaded}}}]"#
+        )
+    };
+    let list = |most: u32| {
+        format!(
+            r#"[{{"count": 1500, "seconds": 0.5, "first": 0.02, "cpu": 0.25, "memory": 1024, "memory_most": {most}}}]"#
+        )
+    };
+    let (quick, slow) = (noop(0.0002, 4_000_000_000), noop(0.001, 1_000_000_000));
+    let (small, large) = (list(1024), list(3072));
+    let (stored, limit) = (whole(1.0, 0.5), whole(0.5, 0.25));
+    let run = format!(
+        r#"{{"facts": {{"Machine": "none"}}, "skipped": ["mlsd of vsftpd, because it has no MLSD"],
+            "sizes": {{"big": "1 GiB", "many": 1500}}, "servers": {{"gftp": "1", "vsftpd": "2"}},
+            "limits": {{"splice": [{limit}]}},
+            "measured": {{"stor": {{"gftp": [{stored}], "vsftpd": [{stored}]}},
+                "noop-busy": {{"gftp": {quick}, "vsftpd": {slow}}}, "list": {{"gftp": {small}, "vsftpd": {large}}},
+                "mlsd": {{"gftp": {large}, "vsftpd": []}}}}}}"#
+    );
+    fs::write(&file, run).unwrap();
+    let table = peers(&["--table", file.to_str().unwrap()]);
+    for line in [
+        "| NOOP while 8 sessions download, µs p99 | 200 | 1000 | **5.00** |",
+        "| those 8 downloads, MB/s | 2000 | 500 | **4.00** |",
+        "| LIST of 1,500 files, first byte ms | 20 | 20 | **1.00** |",
+        "| LIST of 1,500 files, extra memory MiB at the peak | 0 | 2 | – |",
+        "| MLSD of 1,500 files, total ms | 500 | – | – |",
+        "| splice of 1 GiB into memory | 2147 | 0.25 | STOR 50% |",
+        "Skipped: mlsd of vsftpd, because it has no MLSD",
     ] {
         assert!(table.lines().any(|printed| printed.trim_end() == line), "{line:?} is not in\n{table}");
     }

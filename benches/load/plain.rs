@@ -18,12 +18,26 @@ const UPLOADED_PIECE: u64 = 16 * 1024 * 1024;
 /// How many bytes come, where so many should. With MSG_TRUNC the kernel drops them where they are: nothing is written to
 /// the buffer, whose length alone counts.
 pub fn discard(data: &TcpStream, wanted: u64) -> Result<u64, Failure> {
-    let mut buffer = vec![0; usize::try_from(wanted.clamp(1, DISCARDED_AT_ONCE))?];
     let mut total = 0;
+    discard_by(data, usize::try_from(wanted.clamp(1, DISCARDED_AT_ONCE))?, |count| {
+        total += count;
+        true
+    })?;
+    Ok(total)
+}
+
+/// Drops what comes and tells `more` how much that was, until it has had enough; whether all has come.
+pub fn discard_while(data: &TcpStream, more: impl FnMut(u64) -> bool) -> Result<bool, Failure> {
+    discard_by(data, usize::try_from(DISCARDED_AT_ONCE)?, more)
+}
+
+fn discard_by(data: &TcpStream, at_once: usize, mut more: impl FnMut(u64) -> bool) -> Result<bool, Failure> {
+    let mut buffer = vec![0; at_once];
     loop {
         match recv(data, &mut buffer[..], RecvFlags::TRUNC) {
-            Ok((_, 0)) => return Ok(total),
-            Ok((_, count)) => total += count as u64,
+            Ok((_, 0)) => return Ok(true),
+            Ok((_, count)) if more(count as u64) => {}
+            Ok(_) => return Ok(false),
             Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_rustls::rustls::ClientConfig;
 
@@ -15,9 +15,13 @@ use crate::tls::{Purpose, Tls, stranger};
 /// A server that says nothing for so long is not slow but stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where the server is, and what is offered to it where TLS is spoken.
+/// What is read of a listing at once: lines are counted as they come, which must not take a call for each.
+const LISTED_AT_ONCE: usize = 256 * 1024;
+
+/// Where the server is, what is offered to it where TLS is spoken, and how it is asked for data connections.
 pub struct Target {
     pub port: u16,
+    pub epsv: bool,
     pub tls: Option<ClientConfig>,
 }
 
@@ -52,6 +56,8 @@ impl Write for Wire {
 /// A client that has logged in.
 pub struct Session {
     control: BufReader<Wire>,
+    /// It asks with EPSV, not with PASV.
+    epsv: bool,
     /// With which its data connections are made, where TLS is spoken.
     tls: Option<Arc<ClientConfig>>,
     /// What was agreed upon, for people; None without TLS.
@@ -61,7 +67,7 @@ pub struct Session {
 impl Session {
     pub fn open(target: &Target) -> Result<Session, Failure> {
         let control = BufReader::new(Wire::Plain(connect(target.port)?));
-        let mut session = Session { control, tls: None, agreed: None };
+        let mut session = Session { control, epsv: target.epsv, tls: None, agreed: None };
         session.expect("the greeting", 220)?;
         if let Some(offer) = &target.tls {
             session = session.secured(stranger(offer))?;
@@ -81,9 +87,9 @@ impl Session {
     fn secured(mut self, config: Arc<ClientConfig>) -> Result<Session, Failure> {
         self.ask("AUTH TLS", 234)?;
         let Wire::Plain(socket) = self.control.into_inner() else { return Err("TLS within TLS".into()) };
-        let tls = Tls::connect(socket, Arc::clone(&config), Purpose::Control)?;
+        let tls = Tls::connect(socket, Arc::clone(&config), Purpose::Control).map_err(|e| format!("AUTH TLS: {e}"))?;
         let agreed = Some(tls.agreed());
-        Ok(Session { control: BufReader::new(Wire::Tls(Box::new(tls))), tls: Some(config), agreed })
+        Ok(Session { control: BufReader::new(Wire::Tls(Box::new(tls))), epsv: self.epsv, tls: Some(config), agreed })
     }
 
     /// What is said once before transfers.
@@ -135,18 +141,24 @@ impl Session {
         self.ask("NOOP", 200)
     }
 
+    /// A connection for data.
+    fn passive(&mut self) -> Result<TcpStream, Failure> {
+        self.say(if self.epsv { "EPSV" } else { "PASV" })?;
+        let (_, text) = self.reply()?;
+        let port = if self.epsv { extended_port(&text) } else { passive_port(&text) };
+        Ok(connect(port.ok_or_else(|| format!("no port: {text}"))?)?)
+    }
+
     /// Makes a data connection and begins a transfer on it. TLS begins after the reply, as most clients have it.
     fn begin(&mut self, command: &str) -> Result<Wire, Failure> {
-        self.say("PASV")?;
-        let (_, text) = self.reply()?;
-        let data = connect(passive_port(&text).ok_or_else(|| format!("PASV: {text}"))?)?;
+        let data = self.passive()?;
         self.say(command)?;
         match self.reply()? {
             (125 | 150, _) => {}
             (_, text) => return Err(format!("{command}: {}", text.trim_end()).into()),
         }
         let Some(config) = &self.tls else { return Ok(Wire::Plain(data)) };
-        let tls = Tls::connect(data, Arc::clone(config), Purpose::Data)?;
+        let tls = Tls::connect(data, Arc::clone(config), Purpose::Data).map_err(|e| format!("data with TLS: {e}"))?;
         if let Some(agreed) = &mut self.agreed {
             let resumed = if tls.resumed() { ", resumed by data" } else { ", not resumed by data" };
             *agreed = format!("{}{resumed}", agreed.split(',').next().unwrap_or_default());
@@ -170,6 +182,43 @@ impl Session {
         };
         self.expect(path, 226)?;
         if bytes == wanted { Ok(()) } else { Err(format!("{path} came with {bytes} bytes, not {wanted}").into()) }
+    }
+
+    /// Fetches a file without TLS and tells `more` of its bytes as they come, until it has had enough; whether the whole
+    /// file has come.
+    pub fn fetch_while(&mut self, path: &str, more: impl FnMut(u64) -> bool) -> Result<bool, Failure> {
+        let Wire::Plain(socket) = self.begin(&format!("RETR {path}"))? else { return Err("not with TLS".into()) };
+        let whole = plain::discard_while(&socket, more)?;
+        drop(socket);
+        if whole {
+            self.expect(path, 226)?;
+        }
+        Ok(whole)
+    }
+
+    /// Lists a folder without TLS: how long after the command the first byte has come, and how many lines have. The
+    /// folder is gone to before: with a path, commands differ more.
+    pub fn list(&mut self, command: &str) -> Result<(Duration, u64), Failure> {
+        let begun = Instant::now();
+        let Wire::Plain(mut socket) = self.begin(command)? else { return Err("not with TLS".into()) };
+        let mut buffer = vec![0; LISTED_AT_ONCE];
+        let (mut first, mut lines) = (None, 0);
+        loop {
+            let count = socket.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            first.get_or_insert_with(|| begun.elapsed());
+            lines += buffer[..count].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        }
+        drop(socket);
+        self.expect(command, 226)?;
+        Ok((first.ok_or_else(|| format!("{command}: nothing came"))?, lines))
+    }
+
+    /// Goes to a folder.
+    pub fn go(&mut self, folder: &str) -> Result<(), Failure> {
+        self.ask(&format!("CWD {folder}"), 250)
     }
 
     /// Stores a file of so many bytes; without TLS they come from `piece`.
@@ -209,4 +258,9 @@ fn passive_port(reply: &str) -> Option<u16> {
     let numbers: Vec<u16> = numbers.map_while(|number| number.parse().ok()).collect();
     let [_, _, _, _, high, low] = numbers[..] else { return None };
     high.checked_mul(256)?.checked_add(low)
+}
+
+/// The port of a 229 reply, in which it stands between bars: (|||6446|).
+fn extended_port(reply: &str) -> Option<u16> {
+    reply.strip_prefix("229")?.split('|').nth(3)?.parse().ok()
 }

@@ -54,6 +54,11 @@ impl<T> Desk<T> {
         }
     }
 
+    /// Drops the questions for which it is true, where nobody may take one soon.
+    pub(super) fn drop_where(&self, is_so: impl Fn(&T) -> bool) {
+        self.queues().drop_where(is_so);
+    }
+
     /// Whether the server is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.queues().closed
@@ -108,6 +113,16 @@ impl<T> Queues<T> {
         }
     }
 
+    fn drop_where(&mut self, is_so: impl Fn(&T) -> bool) {
+        for queue in self.by_address.values_mut() {
+            let before = queue.len();
+            queue.retain(|question| !is_so(question));
+            self.waiting -= before - queue.len();
+        }
+        self.by_address.retain(|_, queue| !queue.is_empty());
+        self.turns.retain(|from| self.by_address.contains_key(from));
+    }
+
     /// Takes the first of the address whose turn it is.
     fn take(&mut self) -> Option<T> {
         let from = self.turns.pop_front()?;
@@ -160,6 +175,20 @@ mod tests {
         }
         queues.add(address(9), "late");
         assert!(std::iter::from_fn(|| queues.take()).all(|name| name == "guess"));
+    }
+
+    #[test]
+    fn who_is_dropped_has_no_turn() {
+        let mut queues = Queues::new();
+        for (from, name) in [(1, 'a'), (2, 'x'), (1, 'x'), (3, 'b'), (1, 'c')] {
+            queues.add(address(from), name);
+        }
+        queues.drop_where(|&name| name == 'x');
+        assert_eq!((queues.waiting, queues.turns.len()), (3, 2));
+        queues.add(address(2), 'd');
+        let order: String = std::iter::from_fn(|| queues.take()).collect();
+        assert_eq!(order, "abdc");
+        assert!(queues.by_address.is_empty() && queues.waiting == 0);
     }
 
     #[test]

@@ -58,30 +58,39 @@ impl User {
     /// Becomes the user, for good: every thread of the process, of which there should be one. An error is one line.
     pub(super) fn assume(&self) -> Result<(), String> {
         let User { name, uid, gid, groups } = self;
-        // Whoever is that user already has nothing to gain, nor to lose.
-        if !uid.is_root() && unistd::getuid() == *uid && unistd::geteuid() == *uid {
-            return self.is_assumed();
-        }
         let refused = |errno| match errno {
             Errno::EPERM => {
                 format!(
-                    "--run-as {name}: only root can become another user; start gftp as root, or as {name} without it"
+                    "--run-as {name}: only root can become another user, or leave groups; start gftp as root, or as \
+                     {name} without it"
                 )
             }
             _ => format!("--run-as {name}: {errno}"),
         };
+        // Whoever is that user already, in these groups and no others, has nothing to gain, nor to lose.
+        let is_user = !uid.is_root() && unistd::getuid() == *uid && unistd::geteuid() == *uid;
+        let now = unistd::getresgid().map_err(refused)?;
+        if is_user && self.is_in([now.real, now.effective, now.saved], unistd::getgroups().map_err(refused)?) {
+            return self.is_assumed();
+        }
         unistd::setgroups(groups).map_err(refused)?;
         unistd::setresgid(*gid, *gid, *gid).map_err(refused)?;
         unistd::setresuid(*uid, *uid, *uid).map_err(refused)?;
         self.is_assumed()?;
-        let mut now = unistd::getgroups().map_err(refused)?;
-        now.sort_by_key(|group| group.as_raw());
-        now.dedup();
-        let (real, all) = (unistd::getresgid().map_err(refused)?, *gid);
-        if now != *groups || [real.real, real.effective, real.saved] != [all; 3] {
+        let now = unistd::getresgid().map_err(refused)?;
+        if !self.is_in([now.real, now.effective, now.saved], unistd::getgroups().map_err(refused)?) {
             return Err(format!("--run-as {name}: the system has kept other groups than it was told to"));
         }
         Ok(())
+    }
+
+    /// Whether these are the user's groups, real, effective and saved, and the others. Not all who start programs put the
+    /// first among the others as well, which makes no difference.
+    fn is_in(&self, first: [Gid; 3], mut others: Vec<Gid>) -> bool {
+        others.push(self.gid);
+        others.sort_by_key(|group| group.as_raw());
+        others.dedup();
+        first == [self.gid; 3] && others == self.groups
     }
 
     /// Looks whether there is a way back.
@@ -139,6 +148,19 @@ mod tests {
         let none = User::look_up("4000000001:4000000002").expect("a number needs no name");
         assert_eq!(none.numbers(), (4_000_000_001, 4_000_000_002));
         assert_eq!(none.groups, [Gid::from_raw(4_000_000_002)]);
+    }
+
+    /// A container that is started by numbers is of group 0 unless told otherwise.
+    #[test]
+    fn who_is_the_user_already_is_in_no_other_group_either() {
+        let all = |groups: &[u32]| groups.iter().copied().map(Gid::from_raw).collect::<Vec<_>>();
+        let first = |gid| [Gid::from_raw(gid); 3];
+        let user = User { name: "x".into(), uid: Uid::from_raw(12), gid: Gid::from_raw(7), groups: all(&[5, 7]) };
+        assert!(user.is_in(first(7), all(&[7, 5])) && user.is_in(first(7), all(&[5])));
+        assert!(!user.is_in(first(0), all(&[7, 5])) && !user.is_in(first(7), all(&[7, 5, 0])));
+        assert!(!user.is_in(first(7), all(&[7])), "nor in fewer");
+        let half = [7, 7, 0].map(Gid::from_raw);
+        assert!(!user.is_in(half, all(&[7, 5])));
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub struct Session {
     pub algorithm: Algorithm,
     /// LANG.
     pub language: Language,
-    /// Wrong passwords so far.
+    /// Wrong passwords so far, since a right one.
     pub failures: u32,
     /// Commands so far that there are not.
     unknown: u32,
@@ -200,7 +200,10 @@ impl Session {
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
         let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
-        self.failures = 0;
+        // A visitor without an account has shown nothing, and goes on to count from where he was.
+        if stay.is_some() {
+            self.failures = 0;
+        }
         // In this order: a seat that is given up takes the session off the roll.
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));

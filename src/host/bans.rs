@@ -99,22 +99,39 @@ impl Bans {
         })
     }
 
+    /// Whether this address is banned, for itself or with the network around it.
+    pub fn is_banned(&self, address: IpAddr, now: Instant) -> bool {
+        self.rules.is_some() && [narrow(address), wide(address)].iter().any(|network| self.holds(network, now))
+    }
+
+    fn holds(&self, network: &IpNet, now: Instant) -> bool {
+        self.bans.get(network).is_some_and(|ban| ban.until > now)
+    }
+
     /// This address has done something; the ban that comes of it, if one does.
     pub fn offence(&mut self, address: IpAddr, offence: Offence, now: Instant) -> Option<Begun> {
         let (after, first) = self.rules.as_ref().map(|rules| (rules.after, rules.time))?;
+        // Sessions that were there before the ban may go on to offend. What they do is not their neighbours' fault: that one
+        // address is banned is enough.
+        if self.holds(&narrow(address), now) {
+            return None;
+        }
         let most = after.saturating_mul(POINTS);
         let points = self.scores.entry(narrow(address)).weigh(offence);
         let scored = [(narrow(address), most), (wide(address), most.saturating_mul(NETWORK))];
         let mut begun = None;
         for (network, most) in scored {
-            let is_banned = self.bans.get(&network).is_some_and(|ban| ban.until > now);
-            // Sessions that were there before the ban may go on to offend.
-            if !is_banned && self.scores.entry(network).add(points, most, now) {
+            if !self.holds(&network, now) && self.scores.entry(network).add(points, most, now) {
                 self.scores.forget(&network);
                 begun = Some(self.begin(network, first, Why(offence), now));
             }
         }
         begun
+    }
+
+    /// How long a ban can be; where nobody is banned, those that are remembered may be as long as they like.
+    pub fn longest(&self) -> Duration {
+        self.rules.as_ref().map_or(Duration::MAX, |rules| rules.time.saturating_mul(LONGER[LONGER.len() - 1]))
     }
 
     /// This address has shown by a password that it is `who`.
@@ -259,6 +276,15 @@ mod tests {
         assert_eq!((last, begun.network), (9, wide([198, 51, 100, 0].into())));
         assert!(bans.standing([198, 51, 100, 200].into(), now).is_some(), "whoever is in it");
         assert!(bans.standing([198, 51, 101, 1].into(), now).is_none());
+    }
+
+    /// The worst that one address can do is to be banned itself.
+    #[test]
+    fn who_is_banned_already_adds_nothing_to_the_network() {
+        let (mut bans, now) = (bans(), Instant::now());
+        assert_eq!(offend(&mut bans, ONE, now).network, narrow(ONE));
+        assert!((0..1000).all(|_| bans.offence(ONE, Offence::Http, now).is_none()));
+        assert!(bans.is_banned(ONE, now) && !bans.is_banned(TWO, now));
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl Out {
         self.why.get().copied()
     }
 
-    fn show(&self, why: &'static str) {
+    /// It ends at its next turn, for this.
+    pub fn show(&self, why: &'static str) {
         // Whoever was first has said it.
         let _ = self.why.set(why);
         self.abort.abort();

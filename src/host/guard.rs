@@ -85,6 +85,11 @@ impl Guard {
         Err((Refused::TooFast, pace == Pace::TooFastNow))
     }
 
+    /// Whether this address could not come in now, for a ban.
+    fn is_banned(&self, address: IpAddr) -> bool {
+        !self.exempt.contain(address) && self.known().bans.is_banned(address, Instant::now())
+    }
+
     /// This address has done something; the network that is banned for it, if one is.
     fn offence(&self, address: IpAddr, offence: Offence) -> Option<IpNet> {
         if self.exempt.contain(address) {
@@ -119,6 +124,11 @@ impl Guard {
     /// What was to be kept could not be: it is asked for again.
     pub fn not_kept(&self) {
         self.known().bans.not_kept();
+    }
+
+    /// How long a ban can be.
+    pub fn longest_ban(&self) -> Duration {
+        self.known().bans.longest()
     }
 
     /// Takes over a ban of a server before this one.
@@ -175,7 +185,13 @@ impl Witness for Peer {
     fn settled(&self, is: bool) {
         match is {
             true => self.gate.settled(self.id),
-            false => self.gate.unsettled(self.id, self.address, self.out.clone()),
+            false => {
+                // In this order: a ban that begins meanwhile is seen here, or finds a stranger to show out.
+                self.gate.unsettled(self.id, self.address, self.out.clone());
+                if self.guard.is_banned(self.address) {
+                    self.out.show("banned");
+                }
+            }
         }
     }
 }

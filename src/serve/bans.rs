@@ -46,18 +46,20 @@ impl Keeper {
         file::change(&self.path, |kept| {
             let (now, wall) = (Instant::now(), SystemTime::now());
             for KeptBan { network, until, times, why } in kept.bans {
-                // A ban that is over is taken over as one that ends now, so that the next one is longer all the same.
-                let left = until.duration_since(wall).unwrap_or_default();
                 if ![narrow(network.addr()), wide(network.addr())].contains(&network) {
                     log::warn!(
                         "--bans: bans are of addresses and their networks (/24, /64, /48), {network} is none: use --deny"
                     );
                     continue;
                 }
-                if wall.duration_since(until).is_ok_and(|over| over > REFORMED_AFTER) {
-                    continue;
-                }
-                self.guard.import(network, now + left.min(REFORMED_AFTER), times, why);
+                let until = match until.duration_since(wall) {
+                    // A clock that was wrong, or whoever edits the file, bans nobody for longer than this server would.
+                    Ok(left) => now.checked_add(left.min(self.guard.longest_ban())),
+                    Err(over) if over.duration() > REFORMED_AFTER => continue,
+                    // It is over, and the next one is longer all the same.
+                    Err(over) => now.checked_sub(over.duration()),
+                };
+                self.guard.import(network, until.unwrap_or(now), times, why);
             }
             Ok::<_, Unusable>(Some(self.state()))
         })?;
@@ -91,7 +93,8 @@ impl Keeper {
             return;
         }
         let trouble = self.exchange(is_changed).err();
-        if trouble.is_some() && is_changed {
+        if trouble.is_some() {
+            // Also what was only asked for: the file will not look different because of that.
             self.guard.not_kept();
         }
         let trouble = trouble.map(|e| e.to_string());
@@ -102,9 +105,11 @@ impl Keeper {
         self.trouble = trouble;
     }
 
-    fn exchange(&mut self, is_changed: bool) -> Result<(), Unusable> {
+    fn exchange(&mut self, mut is_changed: bool) -> Result<(), Unusable> {
         if let Err(Unusable::Broken(why)) = file::read(&self.path) {
             self.set_aside(&why)?;
+            // What it said is known in memory only.
+            is_changed = true;
         }
         file::change(&self.path, |kept| {
             kept.lifted.iter().for_each(|&which| self.guard.lift(which));
@@ -132,5 +137,77 @@ impl Keeper {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::IpAddr;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::host::{BanRules, GuardRules};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    /// With bans of up to sixty days.
+    fn guard() -> Arc<Guard> {
+        Guard::new(GuardRules { bans: Some(BanRules { after: 5, time: HOUR }), ..GuardRules::default() })
+    }
+
+    fn keeper(path: &Path, guard: &Arc<Guard>) -> Keeper {
+        Keeper::open(path.to_path_buf(), Arc::clone(guard)).expect("it can be written")
+    }
+
+    fn banned(path: &Path) -> Vec<KeptBan> {
+        let mut bans = file::read(path).expect("a file of bans").bans;
+        bans.sort_by_key(|ban| ban.network);
+        bans
+    }
+
+    #[test]
+    fn a_restart_makes_no_ban_shorter_and_none_that_is_over_younger() {
+        let (folder, wall) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        let path = folder.path().join("bans.json");
+        let ban = |last: u8, until| {
+            let network = narrow([192, 0, 2, last].into());
+            KeptBan { network, until, times: 5, why: "HTTP".to_string() }
+        };
+        let before = [wall + 40 * DAY, wall + 400 * DAY, wall - 3 * DAY, wall - 8 * DAY];
+        let bans = (1..).zip(before).map(|(last, until)| ban(last, until)).collect();
+        file::change::<Unusable>(&path, |_| Ok(Some(Kept { bans, lifted: Vec::new() }))).unwrap();
+        keeper(&path, &guard());
+        let after: Vec<_> = banned(&path).into_iter().map(|ban| ban.until).collect();
+        let expected = [wall + 40 * DAY, wall + 60 * DAY, wall - 3 * DAY];
+        assert_eq!(after.len(), expected.len());
+        for (is, should) in after.into_iter().zip(expected) {
+            assert!(is > should - HOUR && is < should + HOUR, "{is:?} is not {should:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_done_is_done_at_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("bans.json"), folder.path().join("bans.json.broken"));
+        let guard = guard();
+        guard.import(narrow(ONE), Instant::now() + HOUR, 1, "HTTP".to_string());
+        let mut keeper = keeper(&path, &guard);
+        let is_kept = || banned(&path).iter().any(|ban| ban.network == narrow(ONE));
+        assert!(is_kept());
+        fs::create_dir_all(aside.join("in the way")).unwrap();
+        fs::write(&path, "{").unwrap();
+        keeper.step();
+        assert!(file::read(&path).is_err(), "it cannot be set aside");
+        fs::remove_dir_all(&aside).unwrap();
+        keeper.step();
+        assert!(is_kept() && aside.is_file());
+        // Nobody else has been banned meanwhile, and what is in memory is written all the same.
+        fs::write(&path, "{ broken").unwrap();
+        keeper.step();
+        assert!(is_kept());
     }
 }

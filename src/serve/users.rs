@@ -90,20 +90,20 @@ fn visitors_name(name: &str) -> String {
 struct Keeper {
     given: Given,
     watched: Watched,
+    /// It could not be read, or was wrong: what stands there is still to be taken over, whatever the file looks like.
+    pending: bool,
     /// What was said of it last, so that it is said once.
     said: Option<String>,
 }
 
 /// Reads the file again whenever it has changed, for as long as there is a server.
 pub async fn keep_up(given: Given, watched: Watched, accounts: Weak<Accounts>) {
-    let mut keeper = Keeper { given, watched, said: None };
+    let mut keeper = Keeper { given, watched, pending: false, said: None };
     loop {
         rt::sleep(LOOK_AGAIN).await;
         let Some(accounts) = accounts.upgrade() else { return };
         keeper = rt::unblock(move || {
-            if keeper.has_changed() {
-                keeper.read_again(&accounts);
-            }
+            keeper.look(&accounts);
             keeper
         })
         .await;
@@ -111,6 +111,13 @@ pub async fn keep_up(given: Given, watched: Watched, accounts: Weak<Accounts>) {
 }
 
 impl Keeper {
+    fn look(&mut self, accounts: &Arc<Accounts>) {
+        // Descriptors run out and network disks stumble for a moment, and no look of the file tells that it is over.
+        if self.has_changed() || self.pending {
+            self.read_again(accounts);
+        }
+    }
+
     /// Whether the file has changed; if so, once it has come to rest.
     fn has_changed(&mut self) -> bool {
         if !self.watched.has_changed() {
@@ -127,7 +134,9 @@ impl Keeper {
 
     fn read_again(&mut self, accounts: &Arc<Accounts>) {
         let shown = self.watched.path().display();
-        let warning = match self.given.read() {
+        let read = self.given.read();
+        self.pending = read.is_err();
+        let warning = match read {
             Ok((users, warning)) => {
                 let changes = accounts.replace(users);
                 log::info!("--users {shown}: read again; now {changes}");
@@ -157,7 +166,7 @@ mod tests {
         let given = Given::new(Anonymous::Off, None, Some(path.clone()), false).unwrap();
         let watched = given.watch().unwrap();
         let accounts = Arc::new(Accounts::new(Anonymous::Off, given.read().unwrap().0, 1));
-        let mut keeper = Keeper { given, watched, said: None };
+        let mut keeper = Keeper { given, watched, pending: false, said: None };
         assert!(!keeper.has_changed());
         for (text, words) in [
             ("[[user]]\nname = 7\n", "line 2, column 8"),
@@ -174,6 +183,29 @@ mod tests {
         std::fs::write(&path, GOOD.replace("alice", "bob")).unwrap();
         assert!(keeper.has_changed() && !keeper.has_changed());
         keeper.read_again(&accounts);
+        assert!(accounts.knows(b"bob") && !accounts.knows(b"alice"));
+    }
+
+    /// As where descriptors run out: the file itself is as it was at the last look.
+    #[test]
+    fn what_could_not_be_read_is_read_at_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let (etc, away) = (folder.path().join("etc"), folder.path().join("away"));
+        std::fs::create_dir(&etc).unwrap();
+        let path = etc.join("users.toml");
+        std::fs::write(&path, GOOD).unwrap();
+        let given = Given::new(Anonymous::Off, None, Some(path.clone()), false).unwrap();
+        let watched = given.watch().unwrap();
+        let accounts = Arc::new(Accounts::new(Anonymous::Off, given.read().unwrap().0, 1));
+        let mut keeper = Keeper { given, watched, pending: false, said: None };
+        std::fs::write(&path, GOOD.replace("alice", "bob")).unwrap();
+        assert!(keeper.has_changed());
+        std::fs::rename(&etc, &away).unwrap();
+        keeper.read_again(&accounts);
+        assert!(accounts.knows(b"alice") && keeper.said.is_some());
+        std::fs::rename(&away, &etc).unwrap();
+        assert!(!keeper.has_changed(), "the look of the file would not bring it back");
+        keeper.look(&accounts);
         assert!(accounts.knows(b"bob") && !accounts.knows(b"alice"));
     }
 }

@@ -66,14 +66,26 @@ impl Store {
             return Vec::new();
         }
         let here = self.root();
-        let place = here.join(OsStr::from_bytes(path.relative()));
         let ledgers = self.common.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         let (around, others): (Vec<_>, Vec<_>) = ledgers.iter().cloned().partition(|ledger| ledger.holds(here));
         drop(ledgers);
-        for inner in others.iter().filter(|ledger| ledger.holds(&place) || ledger.lies_in(&place)) {
-            inner.books().doubt();
+        let inner: Vec<_> = others.into_iter().filter(|ledger| ledger.lies_in(here)).collect();
+        if !inner.is_empty() {
+            self.doubt(&inner, path);
         }
         in_order(around)
+    }
+
+    /// Makes ledgers of homes within this tree doubt that lie around `path` or beneath it: as it is called, and where
+    /// links lead it to.
+    fn doubt(&self, inner: &[Arc<Ledger>], path: &VirtualPath) {
+        let real = self.resolver.locate_place(path, true).real;
+        for path in [path, &real] {
+            let place = self.root().join(OsStr::from_bytes(path.relative()));
+            for ledger in inner.iter().filter(|ledger| ledger.holds(&place) || ledger.lies_in(&place)) {
+                ledger.books().doubt();
+            }
+        }
     }
 }
 

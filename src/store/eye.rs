@@ -8,7 +8,7 @@ use super::path::VirtualPath;
 use super::resolve::{Located, Miss, existing, is_link};
 use super::rights::Rights;
 use super::sys::{self, FileType, Identity, Process, Stat};
-use super::view::{View, need};
+use super::view::{View, need, to_look};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Parents looked at to tell whether a link leads back up; as deep as a path of 4,096 bytes can be.
@@ -49,7 +49,8 @@ impl Eye {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<bool, StoreError> {
         let Sight { directory, device, name, kind, shown, real } = *sight;
-        let own_only = self.view.own_in(real).is_some();
+        let thing = real.map(|real| real.child(name));
+        let own_only = self.view.own_in(real).or_else(|| self.view.own_in(thing.as_ref())).is_some();
         if !own_only && real.is_some_and(|real| !self.view.shows(real, name, None)) {
             return Ok(false);
         }
@@ -63,9 +64,9 @@ impl Eye {
             return Ok(false);
         }
         let entry = if is_link(&stat) {
-            self.link(directory, name, &stat, &path(), real)
+            self.link(directory, name, &stat, &path(), thing.as_ref())
         } else if self.view.store.resolver.is_entry_served(directory, name, &stat, device) {
-            Some(self.entry(&stat, real.map(|real| real.child(name)).as_ref()))
+            self.entry(&stat, thing.as_ref())
         } else {
             None
         };
@@ -117,9 +118,8 @@ impl Eye {
         see(if self.selection.names_only { Item::Name(shown) } else { Item::Entry { name: shown, entry } });
     }
 
-    fn entry(&self, stat: &Stat, real: Option<&VirtualPath>) -> Entry {
-        let entry = self.view.store.common.owners.entry(stat, &self.process);
-        Entry { rights: self.view.rights_at(real), ..entry }
+    fn entry(&self, stat: &Stat, real: Option<&VirtualPath>) -> Option<Entry> {
+        self.view.told(self.view.store.common.owners.entry(stat, &self.process), stat, real)
     }
 
     /// What a path leads to, and where that really lies if that is asked for.
@@ -132,7 +132,7 @@ impl Eye {
         (Some(real), found)
     }
 
-    /// What a link is shown as; none if it leaves the root.
+    /// What a link is shown as; none if it leaves the root. `real` is where it really lies itself.
     fn link(
         &mut self,
         directory: BorrowedFd,
@@ -148,17 +148,27 @@ impl Eye {
         {
             return None;
         }
-        match found {
+        let followed = match found {
             Err(Miss::Outside) => return None,
             Ok((_, target)) if self.selection.follow && !self.leads_back(&target, path) => {
-                return Some(self.entry(&target, leads_to.as_ref()));
+                self.seen(&target, leads_to.as_ref())
             }
-            // Shown as the link it is: dangling, circular or denied ones too, so that they can be deleted.
-            Ok(_) | Err(Miss::Os(_)) => {}
+            Ok(_) | Err(Miss::Os(_)) => None,
+        };
+        if followed.is_some() {
+            return followed;
         }
+        // Shown as the link it is: dangling, circular or denied ones too, so that they can be deleted. One to what the
+        // account may not look at is not told from one that dangles.
         let target = sys::read_link_at(directory, name).ok()?;
-        let entry = self.entry(stat, real.map(|real| real.child(name)).as_ref());
+        let entry = self.entry(stat, real)?;
         Some(Entry { kind: Kind::Symlink, target: Some(self.view.store.resolver.told(target)), ..entry })
+    }
+
+    /// The entry of what a link leads to, where the account may look at it there.
+    fn seen(&self, target: &Stat, there: Option<&VirtualPath>) -> Option<Entry> {
+        to_look(self.view.rights_at(there)).ok()?;
+        self.entry(target, there)
     }
 
     /// Whether a link leads to the directory it lies in or to one above, where a client that descends never ends.

@@ -2,6 +2,7 @@
 //! It refuses to know accounts; a home is a path.
 
 use super::Store;
+use super::bits;
 use super::error::StoreError;
 use super::path::VirtualPath;
 use super::resolve::Miss;
@@ -55,7 +56,7 @@ impl Store {
             path = path.child(name);
             let Some(place) = self.resolver.place(path.relative())? else { continue };
             if place.stat.is_none() {
-                match sys::make_directory(&place.directory, &place.name, NEW_HOME) {
+                match bits::make_directory(&place.directory, &place.name, NEW_HOME) {
                     // Another session of the account was faster.
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno.into()),

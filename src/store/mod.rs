@@ -5,6 +5,7 @@
 //! A path becomes a [`VirtualPath`] once; `resolve` turns that into descriptors; `listing` shows, `upload` takes in.
 
 mod begin;
+mod bits;
 mod charge;
 mod common;
 mod entry;

@@ -1,6 +1,7 @@
 //! Uploads: bytes go to a temporary file beside the target, which appears under its name only when it is whole.
 //! It refuses to know what proves that: whoever received the bytes says `publish`, `keep`, or drops it.
 
+use super::bits;
 use super::charge::Charge;
 use super::error::StoreError;
 use super::inflow::Pipe;
@@ -295,11 +296,7 @@ impl Upload {
                 let _ = sys::set_owner(&self.temporary.file, old.st_uid, old.st_gid);
             }
         }
-        match sys::set_permissions(&self.temporary.file, permissions) {
-            // File systems without permission bits say so in these ways.
-            Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        Ok(bits::set(&self.temporary.file, permissions)?)
     }
 
     fn name_uniquely(&mut self) -> Result<(), StoreError> {

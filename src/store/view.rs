@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::begin::{begin, begin_new};
+use super::bits;
 use super::entry::Entry;
 use super::error::StoreError;
 use super::expand::expand;
@@ -30,7 +31,7 @@ mod removal;
 mod renaming;
 
 pub use copying::Copying;
-pub(super) use door::{Opened, need};
+pub(super) use door::{Opened, need, to_look};
 pub use facts::Changes;
 pub use joining::{Joining, MAX_PARTS};
 pub use removal::Removal;
@@ -128,8 +129,7 @@ impl View {
 
     /// What `path` is; a link is followed. Needs `list` or `read`; in a drop-box it is there if this session brought it.
     pub fn entry(&self, path: &VirtualPath) -> Result<Entry, StoreError> {
-        let right = |rights: Rights| need(rights.list || rights.read || rights == Rights::DROP_BOX, "list");
-        self.look_at(&self.open(path, sys::PLACE, right)?)
+        self.look_at(&self.open(path, sys::PLACE, to_look)?)
     }
 
     /// Opens a regular file for reading. Needs `read`.
@@ -145,13 +145,14 @@ impl View {
             How::Append | How::AppendKept => ("append", |rights| need(rights.write || rights.append, "append")),
             How::Replace | How::ResumeAt(_) | How::Unique => ("write", |rights| need(rights.write, "write")),
         };
-        // What is there decides which of both it is; then it is looked at again, and that verdict is what counts.
+        // What is there decides which of both it is; then it is looked at again, and that verdict is what counts, also
+        // for what may be done later: a link on the way may have been swapped in between.
         let rights = self.rights_for(path)?;
         let may_touch = right(rights).is_ok();
         need(may_touch || rights.create, name)?;
         creatable(path)?;
         let upload = if may_touch { begin(self, path, how, right)? } else { begin_new(self, path, how)? };
-        Ok(Upload { may_cut: rights.write, ..upload })
+        Ok(Upload { may_cut: self.rights_at(upload.real.as_ref()).write, ..upload })
     }
 
     /// The rights for a file at `path`, wherever it really lies.
@@ -224,7 +225,7 @@ impl View {
 
     fn make_directory_at(&self, path: &VirtualPath, at: &OwnedFd, name: &[u8]) -> Result<(), StoreError> {
         self.booked(path, 1, |_| {
-            sys::make_directory(at, name, self.new_directory())?;
+            bits::make_directory(at, name, self.new_directory())?;
             Ok(Change::came(0))
         })
     }

@@ -112,6 +112,14 @@ fn edits_at_once_lose_nothing_and_a_link_stays_one() {
         done(&["passwd", "u0", "--users", path], "y\n");
         let found = fs::metadata(&link).unwrap();
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12345, 12345, 0o600));
+        // So is what it reads by its group only, so that it cannot change it.
+        std::os::unix::fs::chown(&link, Some(0), Some(12345)).unwrap();
+        for (before, after) in [(0o640, 0o640), (0o664, 0o640), (0o604, 0o600)] {
+            fs::set_permissions(&link, fs::Permissions::from_mode(before)).unwrap();
+            done(&["passwd", "u0", "--users", path], "z\n");
+            let found = fs::metadata(&link).unwrap();
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (0, 12345, after), "{before:o}");
+        }
     }
 }
 

@@ -120,6 +120,27 @@ fn groups_are_the_users() {
     }
 }
 
+/// Who is the user already may come in groups that are not the user's, as in a container that is started by numbers.
+#[test]
+fn groups_of_others_are_not_kept() {
+    let place = place();
+    let Some(words) = super::copied_for_nobody(program().as_ref(), &place).filter(|_| starts().len() > 1) else {
+        return;
+    };
+    let copy = words.last().unwrap().clone();
+    for groups in [["--regid=0", "--clear-groups"], ["--regid=65534", "--groups=0"]] {
+        let words = ["setpriv", "--reuid=65534"].iter().chain(&groups).map(std::ffi::OsString::from);
+        let words: Vec<_> = words.chain([copy.clone()]).collect();
+        let options = ["--port", "0", "--run-as", NOBODY];
+        let output = outcome(crate::server::command_by(&words, place.root(), &options));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains("or leave groups"), "{groups:?}: {said}");
+    }
+    let options = ["--port", "0", "--run-as", NOBODY];
+    let server = Server::run(crate::server::command_by(&words, place.root(), &options), place.clone());
+    assert_serves(&server);
+}
+
 /// A port below 1024 is bound while that may be done.
 #[test]
 fn low_ports_are_bound_before_root_is_given_up() {

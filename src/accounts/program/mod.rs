@@ -31,6 +31,8 @@ const START_EACH: Duration = Duration::from_millis(100);
 const REST_AT_MOST: Duration = Duration::from_secs(5);
 /// Processes at most: each has three descriptors, and a directory that needs more at once needs a faster script.
 pub const MOST_PROCESSES: usize = 64;
+/// How long a place rests before a look at whether the server is at its end, and at who has waited for too long.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// How long the end of the server waits for the end of the processes, which takes milliseconds.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Descriptors of each process: its three pipes.
@@ -139,15 +141,22 @@ impl Drop for Program {
     }
 }
 
+impl Asker {
+    /// Whether nobody waits for the answer any more, who may be gone or has to be told by now to come back later.
+    fn is_late(&self, timeout: Duration) -> bool {
+        self.answer.is_canceled() || self.since.elapsed() >= timeout
+    }
+}
+
 impl Place {
     /// The life of an asking thread.
     fn work(mut self) {
-        while let Some(Asker { question, since, answer }) = self.desk.next() {
-            // Whoever asked may be gone, or was told long ago to come back later.
-            let deadline = since + self.options.timeout;
-            if answer.is_canceled() || Instant::now() >= deadline {
+        while let Some(asker) = self.next() {
+            if asker.is_late(self.options.timeout) {
                 continue;
             }
+            let Asker { question, since, answer } = asker;
+            let deadline = since + self.options.timeout;
             let asked = match self.ask(&question, deadline) {
                 Ok(Said::Allow(user)) => Asked::Allowed(user),
                 Ok(Said::Deny(reason)) => Asked::Denied(reason),
@@ -158,6 +167,20 @@ impl Place {
             };
             let _ = answer.send(asked);
         }
+    }
+
+    /// The next question; none when the server is gone. Whoever rests takes none, which another place may answer meanwhile.
+    fn next(&self) -> Option<Asker> {
+        while self.process.is_none() && !self.desk.is_closed() {
+            let left = self.rests_until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            // All places may rest, and then nobody else tells them.
+            self.desk.drop_where(|asker| asker.is_late(self.options.timeout));
+            std::thread::sleep(left.min(LOOK_UP));
+        }
+        self.desk.next()
     }
 
     /// Asks one process; one that has died in its sleep is not held against it.
@@ -232,4 +255,63 @@ impl Place {
 fn tell(path: &Path, why: &str) {
     let (shown, why) = (path.display(), printable(why.as_bytes()));
     log::warn!("--auth-program {shown}: it {why}; nobody is let in by it meanwhile");
+}
+
+#[cfg(test)]
+mod tests {
+    use gftp_plugin::rt;
+
+    use super::*;
+
+    /// A place that rests for longer than any test takes.
+    fn resting(desk: &Arc<Desk<Asker>>, timeout: Duration) -> Place {
+        Place {
+            options: Arc::new(ProgramOptions { path: "/no/such".into(), timeout, processes: 2 }),
+            desk: Arc::clone(desk),
+            quota: Arc::new(Mutex::new(Quota::of_service())),
+            numbers: Arc::default(),
+            process: None,
+            rests_until: Instant::now() + Duration::from_secs(3600),
+            failures: 6,
+            _lives: channel().0,
+        }
+    }
+
+    fn ask(desk: &Desk<Asker>) -> Option<Asked> {
+        let peer = ([192, 0, 2, 1], 50_000).into();
+        let question = Question::new("alice", "hers", &Caller { peer, local: peer, service: "ftp", tls: false });
+        let (answer, answered) = oneshot::channel();
+        desk.add(peer.ip(), Asker { question, since: Instant::now(), answer });
+        rt::block_on(answered).ok()
+    }
+
+    #[test]
+    fn a_place_that_rests_leaves_questions_to_the_others() {
+        let desk = Arc::new(Desk::new());
+        let place = resting(&desk, Duration::from_secs(60));
+        let colleague = Arc::clone(&desk);
+        std::thread::scope(|scope| {
+            scope.spawn(|| place.work());
+            scope.spawn(move || {
+                while let Some(asker) = colleague.next() {
+                    let _ = asker.answer.send(Asked::Denied("asked a colleague".to_string()));
+                }
+            });
+            let answers: Vec<_> = (0..200).map(|_| ask(&desk)).collect();
+            desk.close();
+            assert!(answers.iter().all(|asked| matches!(asked, Some(Asked::Denied(_)))));
+        });
+    }
+
+    /// Nobody is left to wait for the end of a rest, and no thread outlives the server for one.
+    #[test]
+    fn where_all_rest_who_has_waited_is_told() {
+        let desk = Arc::new(Desk::new());
+        let place = resting(&desk, Duration::from_millis(1));
+        std::thread::scope(|scope| {
+            scope.spawn(|| place.work());
+            assert!(ask(&desk).is_none());
+            desk.close();
+        });
+    }
 }

@@ -134,6 +134,28 @@ fn what_others_do_is_found_out() {
     over(put(&view, "f", How::Replace, "1"));
 }
 
+/// What counts is where a thing really lies, and not the path by which somebody brought it there.
+#[test]
+fn what_comes_from_outside_through_a_link_is_found_out() {
+    for ground in Ground::both() {
+        ground.file("users/alice/old", "1");
+        ground.link("users/alice", "x");
+        ground.link("users/alice/old", "y");
+        let home = ground.store.home(&at("users/alice")).unwrap();
+        let view = home.view(quota(100, 100), "alice".into());
+        assert_eq!(used(&view), (1, 1));
+        put(&ground.view(), "x/big", How::Replace, "12345").unwrap();
+        home.age_ledgers(std::time::Duration::from_secs(60));
+        assert_eq!(used(&view), (6, 2));
+        put(&ground.view(), "y", How::Replace, "123").unwrap();
+        home.age_ledgers(std::time::Duration::from_secs(60));
+        assert_eq!(used(&view), (8, 2));
+        ground.view().delete(&at("x/big")).unwrap();
+        home.age_ledgers(std::time::Duration::from_secs(60));
+        assert_eq!(used(&view), (3, 1));
+    }
+}
+
 /// Sessions of an account, all at once, on a few names: at no moment is more there and on its way than is allowed, and in
 /// the end the disk is what the books say.
 #[test]

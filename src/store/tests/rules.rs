@@ -3,7 +3,7 @@
 use super::changes::{METHODS, TABLE};
 use super::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn rules(rights: Rights, directories: &[(&str, Rights)]) -> Rules {
@@ -163,6 +163,26 @@ fn new_things_have_the_modes_that_were_told() {
     assert_eq!((mode("f"), mode("f2")), (0o640, 0o666));
 }
 
+/// This process has a umask of its own, 022 as a rule.
+#[test]
+fn new_folders_are_as_open_as_was_told_whatever_the_umask_here() {
+    let ground = Ground::new();
+    let special = Special { folders: Some(0o770), ..Special::default() };
+    let mut view = ground.store.view(Rules::new(Rights::FULL, special), "someone".into());
+    let mode = |path: &str| fs::metadata(ground.host(path)).unwrap().mode() & 0o7777;
+    view.make_directory(&at("d")).unwrap();
+    ground.directory("from/in");
+    let mut copying = view.copy(&at("from"), &at("to")).unwrap();
+    while copying.step(false).unwrap() {}
+    assert_eq!((mode("d"), mode("to"), mode("to/in")), (0o770, 0o770, 0o770));
+    // What a folder has from the one above it stays, and one that shuts out even this process can be made.
+    fs::set_permissions(ground.host("d"), fs::Permissions::from_mode(0o2770)).unwrap();
+    view.make_directory(&at("d/in")).unwrap();
+    view.set_umask(0o700).unwrap();
+    view.make_directory(&at("shut")).unwrap();
+    assert_eq!((mode("d/in"), mode("shut")), (0o2770, 0o070));
+}
+
 #[test]
 fn a_drop_box_shows_what_the_session_has_brought_and_as_it_brought_it() {
     let ground = Ground::new();
@@ -183,6 +203,89 @@ fn a_drop_box_shows_what_the_session_has_brought_and_as_it_brought_it() {
     assert_eq!(list(&view, "box"), ["d:day", "others.1"]);
     assert_eq!(list(&ground.store.view(by, "camera".into()), "box"), [""; 0]);
     assert_eq!(list(&view, "/"), ["d:box", "others"]);
+}
+
+/// What a listing follows links for is what MLST would tell: no file that others have brought to a drop-box.
+#[test]
+fn a_link_shows_no_more_than_may_be_seen_where_it_leads() {
+    for ground in Ground::both() {
+        for file in ["box/others", "blind/f", "open/f"] {
+            ground.file(file, "x");
+        }
+        ground.directory("a");
+        for name in ["box/others", "box/mine", "box/gone", "box", "blind/f", "open/f"] {
+            ground.link(format!("../{name}"), &format!("a/{}", name.replace('/', "-")));
+        }
+        let blind = Rights { list: false, read: false, ..Rights::FULL };
+        let by = rules(Rights::FULL, &[("/box", Rights::DROP_BOX), ("/blind", blind)]);
+        let view = ground.store.view(by, "someone".into());
+        put(&view, "box/mine", How::Replace, "mine").unwrap();
+        let follow = Selection { follow: true, ..Selection::default() };
+        let expected = [
+            "l:blind-f>../blind/f",
+            "d:box",
+            "l:box-gone>../box/gone",
+            "box-mine",
+            "l:box-others>../box/others",
+            "open-f",
+        ];
+        assert_eq!(shown(view.list(&at("a"), follow)), expected);
+        // A directory tells nothing of what is brought to it, by whatever name it is listed.
+        for directory in ["a", "/"] {
+            let mut told = Vec::new();
+            let see = |item: Item<'_>| {
+                if let Item::Entry { name: b"box", entry } = item {
+                    told.push((entry.size, entry.links));
+                }
+            };
+            view.list(&at(directory), follow).unwrap().next_batch(see).unwrap();
+            assert_eq!(told, [(0, 1)], "{directory}");
+        }
+    }
+}
+
+/// The rule may be for what lies in a directory, and not for itself.
+#[test]
+fn what_is_a_drop_box_within_shows_no_more_than_one_that_is_whole() {
+    let ground = Ground::new();
+    ground.file("in/others", "x");
+    ground.directory("in/day");
+    ground.link("../others", "in/link");
+    let view = ground.store.view(rules(Rights::FULL, &[("/in/**", Rights::DROP_BOX)]), "someone".into());
+    put(&view, "in/mine", How::Replace, "mine").unwrap();
+    assert_eq!(list(&view, "in"), ["d:day", "mine"]);
+    let names = Selection { names_only: true, ..Selection::default() };
+    assert_eq!(shown(view.list(&at("in"), names)), ["day", "mine"]);
+    assert_eq!(shown(view.glob(&at("in"), b"*", names)), ["day", "mine"]);
+}
+
+/// Each right counts; those to make things count for directories, since in a file nothing can be made.
+#[test]
+fn a_move_wins_no_right_whichever() {
+    let ground = Ground::new();
+    ground.directory("from");
+    ground.directory("to");
+    for word in Rights::WORDS.into_iter().filter(|word| *word != "rename") {
+        let only_rename = Rights { rename: true, ..Rights::NONE };
+        let there = only_rename.and(Rights::of_word(word).unwrap());
+        let by = rules(Rights::FULL, &[("/from/*", only_rename), ("/to/*", there)]);
+        let view = ground.store.view(by, "someone".into());
+        ground.file("from/file", "x");
+        ground.directory("from/folder");
+        refused(view.rename(&at("from/folder"), &at("to/folder")), "Forbidden");
+        let moved = view.rename(&at("from/file"), &at(format!("to/{word}")));
+        match word {
+            "create" | "mkdir" => moved.unwrap(),
+            _ => refused(moved, "Forbidden"),
+        }
+        // The other way it loses it.
+        ground.file("to/back", "x");
+        view.rename(&at("to/back"), &at(format!("from/{word}"))).unwrap();
+    }
+    // Who may write may append and create.
+    let write = Rights { rename: true, write: true, ..Rights::NONE };
+    let by = rules(Rights::FULL, &[("/from/*", write), ("/to/*", write.and(Rights::of_word("append").unwrap()))]);
+    ground.store.view(by, "someone".into()).rename(&at("from/file"), &at("to/file")).unwrap();
 }
 
 /// A directory, and a link to where nothing may be done, change places all the time.
@@ -217,6 +320,36 @@ fn a_link_swapped_in_meanwhile_leads_around_no_rule() {
         });
         assert_eq!(ground.names_on_disk("secret"), ["f"]);
     }
+}
+
+/// Where there may be more than where the upload then goes, between the two looks at it.
+#[test]
+fn an_append_is_cut_only_where_it_may_be() {
+    const ROUNDS: u32 = 2000;
+    let ground = Ground::new();
+    for place in ["free", "strict"] {
+        ground.file(&format!("{place}/log"), "what stood");
+        ground.link(place, &format!("to-{place}"));
+    }
+    let append = Rights { write: false, ..Rights::FULL };
+    let view = ground.store.view(rules(Rights::FULL, &[("/strict", append)]), "someone".into());
+    let stop = AtomicBool::new(false);
+    let (one, other) = (ground.host("to-free"), ground.host("to-strict"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
+            }
+        });
+        let mut wrong = 0;
+        for _ in 0..ROUNDS {
+            let Ok(mut upload) = view.upload(&at("to-free/log"), How::Append) else { continue };
+            let strict = upload.real.as_ref() == Some(&at("strict/log"));
+            wrong += u32::from(upload.cut(0).is_ok() == strict);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, 0);
+    });
 }
 
 /// The directory that an upload goes to is moved away while its bytes come.

@@ -179,7 +179,11 @@ impl View {
         let thing = real.child(name);
         match self.own_in(Some(real)) {
             Some(own) => stat.is_some_and(|stat| own.has(&thing, stat)),
-            None => self.rules.let_pass(&thing),
+            // The directory may be none and what lies in it be one, as by "/incoming/**".
+            None => {
+                let known = |stat| self.own_in(Some(&thing)).is_none_or(|own| is_known(own, &thing, stat));
+                self.rules.let_pass(&thing) && stat.is_none_or(known)
+            }
         }
     }
 
@@ -188,23 +192,30 @@ impl View {
         self.own.as_deref().filter(|_| self.rights_at(real) == Rights::DROP_BOX)
     }
 
-    /// The entry of something that was opened to be looked at. In a drop-box it is there if the session has brought it,
-    /// and a directory tells nothing of what others have brought to it.
+    /// What an entry tells of something that lies at `real`; none if nothing. In a drop-box a file is there if the session
+    /// has brought it, and a directory tells nothing of what others have brought to it.
+    pub(in super::super) fn told(&self, entry: Entry, stat: &Stat, real: Option<&VirtualPath>) -> Option<Entry> {
+        let rights = self.rights_at(real);
+        let mut entry = Entry { rights, ..entry };
+        if let (Rights::DROP_BOX, Some(own), Some(real)) = (rights, &self.own, real) {
+            if !is_known(own, real, stat) {
+                return None;
+            }
+            if sys::kind(stat) == FileType::Directory {
+                entry.veil();
+            }
+        }
+        Some(entry)
+    }
+
+    /// The entry of something that was opened to be looked at.
     pub(in super::super) fn look_at(&self, opened: &Opened) -> Result<Entry, StoreError> {
         let Opened { fd, stat, real } = opened;
         if !self.waits && !self.store.common.owners.know(stat) {
             return Err(would_wait());
         }
-        let mut entry = self.store.common.owners.entry_of(fd)?;
-        entry.rights = self.rights_at(real.as_ref());
-        if let (Some(own), Some(real)) = (self.own_in(real.as_ref()), real) {
-            if sys::kind(stat) == FileType::Directory {
-                entry.veil();
-            } else if !own.has(real, stat) {
-                return Err(StoreError::NotFound);
-            }
-        }
-        Ok(entry)
+        let entry = self.store.common.owners.entry_of(fd)?;
+        self.told(entry, stat, real.as_ref()).ok_or(StoreError::NotFound)
     }
 
     /// Remembers that this session has brought what lies at `real`.
@@ -220,6 +231,16 @@ impl Entry {
     fn veil(&mut self) {
         (self.size, self.links, self.modified) = (0, 1, SystemTime::now());
     }
+}
+
+/// Whether the session knows of what lies in a drop-box: it has brought it, or may go in there.
+fn is_known(own: &Own, real: &VirtualPath, stat: &Stat) -> bool {
+    sys::kind(stat) == FileType::Directory || own.has(real, stat)
+}
+
+/// Whether something may be looked at: where it may be listed or read, and in a drop-box, which tells little.
+pub(in super::super) fn to_look(rights: Rights) -> Result<(), StoreError> {
+    need(rights.list || rights.read || rights == Rights::DROP_BOX, "list")
 }
 
 /// One right, by its name.

@@ -39,7 +39,7 @@ impl View {
         let new = self.place(to, to_rename)?.ok_or(StoreError::Exists)?;
         self.holds_together(&old.stat, new.real.as_ref())?;
         let (here, there) = (self.rights_at(old.real.as_ref()), self.rights_at(new.real.as_ref()));
-        wins_nothing(here, there)?;
+        wins_nothing(here, there, sys::kind(&old.stat))?;
         let replaces = there.delete || there.write;
         self.store.doubt_at(from);
         let renamed = self.booked(to, 0, |counting| {
@@ -78,12 +78,18 @@ impl View {
 }
 
 /// Whether a thing gives nothing there that it does not give here: else a move would be a way around the rules.
-fn wins_nothing(here: Rights, there: Rights) -> Result<(), StoreError> {
+fn wins_nothing(here: Rights, there: Rights, kind: FileType) -> Result<(), StoreError> {
+    // Making new things is done in directories, and contained in `write` as appending is.
+    let makes_nothing = kind != FileType::Directory;
     let lost = [
+        (here.list, there.list, "list"),
         (here.read, there.read, "read"),
         (here.write, there.write, "write"),
-        (here.append, there.append, "append"),
+        (here.append || here.write, there.append, "append"),
+        (here.create || here.write || makes_nothing, there.create, "create"),
         (here.delete, there.delete, "delete"),
+        (here.rename, there.rename, "rename"),
+        (here.mkdir || makes_nothing, there.mkdir, "mkdir"),
         (here.site, there.site, "site"),
     ];
     lost.into_iter().try_for_each(|(here, there, name)| need(here || !there, name))

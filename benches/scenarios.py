@@ -1,0 +1,83 @@
+"""What benches/peers measures: each scenario in the words of the clients (load/), and the sizes. Starts nothing."""
+
+MIB = 1 << 20
+# Small files: enough of them that no session meets another at the same one.
+FILES, FILE_SIZE = 64, 4096
+# Sizes: the large file, seconds of a scenario that repeats, sessions that idle (some, and a crowd), files of the folder
+# that is listed, rounds.
+FULL = {"bytes": 1024 * MIB, "big": "1 GiB", "seconds": 3, "sessions": 2000, "crowd": 9000, "many": 100_000,
+        "rounds": 5}
+QUICK = {"bytes": 64 * MIB, "big": "64 MiB", "seconds": 0.2, "sessions": 50, "crowd": 200, "many": 2000,
+         "rounds": 1}
+# What a server keeps for each session that idles, where it counts before; and what is open beside those.
+FILES_EACH, OTHER_FILES = 2, 600
+
+SMALL = f"--seconds {{seconds}} --files {FILES} --bytes {FILE_SIZE}"
+STORED = f"--folder /up --local {{root}}/up {SMALL}"
+LISTED = "--folder /many --files {many}"
+
+# The words for the clients; braces are the sizes, and where the server's root is for us. Where they say --tls, the server
+# is started with TLS, else without.
+SCENARIOS = {
+    "retr": "retr --path /big --bytes {bytes}",
+    "retr-8": "retr --connections 8 --path /eighth --bytes {eighth}",
+    "stor": "stor --path /up/big --bytes {bytes}",
+    "stor-8": "stor --connections 8 --path /up/big --bytes {eighth}",
+    "stor-disk": "stor --path /up/big --bytes {bytes}",
+    "small-1": f"small --sessions 1 --folder /small {SMALL}",
+    "small-16": f"small --sessions 16 --folder /small {SMALL}",
+    "small-epsv-1": f"small --epsv --sessions 1 --folder /small {SMALL}",
+    "small-stor-1": f"small-stor --sessions 1 {STORED}",
+    "small-stor-16": f"small-stor --sessions 16 {STORED}",
+    "login": "login --sessions 16 --seconds {seconds}",
+    "noop": "noop --seconds {seconds}",
+    "noop-busy": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes}",
+    "cold": "noop --seconds {seconds} --downloads 1 --path /big --bytes {bytes} --cold {root}/big",
+    "list": f"list --command LIST {LISTED}",
+    "nlst": f"list --command NLST {LISTED}",
+    "mlsd": f"list --command MLSD {LISTED}",
+    "idle": "idle --sessions {sessions}",
+    "idle-9000": "idle --sessions {crowd}",
+    "tls-retr-1": "retr --tls --path /big --bytes {bytes}",
+    "tls-retr-4": "retr --tls --connections 4 --path /quarter --bytes {quarter}",
+    "tls-stor-1": "stor --tls --path /up/big --bytes {bytes}",
+    "tls-stor-4": "stor --tls --connections 4 --path /up/big --bytes {quarter}",
+    "tls-login": "login --tls --sessions 16 --seconds {seconds}",
+}
+# Those whose files are on the disk; all others are in memory.
+ON_DISK = {"stor-disk", "cold"}
+# Beside which it is worth to know what the kernel can do.
+BESIDE_LIMITS = {"retr", "stor", "stor-disk"}
+
+FORKS = "it has a process for each session, or two: so many would take the machine down"
+LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}
+LEFT_OUT["mlsd", "vsftpd"] = "it has no MLSD"
+
+
+def named(asked):
+    """The scenarios of these names; what is no name stands for all that begin with it. Others are kept."""
+    found = []
+    for name in asked:
+        group = [name] if name in SCENARIOS else [scenario for scenario in SCENARIOS if scenario.startswith(name)]
+        found += [scenario for scenario in group or [name] if scenario not in found]
+    return found
+
+
+def words(scenario, sizes, root):
+    """What the clients are told."""
+    return [word.format(**sizes, root=root) for word in SCENARIOS[scenario].split()]
+
+
+def secure(scenarios):
+    """Whether there is one among them that needs a certificate."""
+    return any("--tls" in SCENARIOS[scenario] for scenario in scenarios)
+
+
+def sized(quick, rounds, open_files):
+    """The sizes of a run, on a machine that lets a process open so many files."""
+    sizes = dict(QUICK if quick else FULL)
+    sizes["rounds"] = rounds or sizes["rounds"]
+    sizes["quarter"], sizes["eighth"] = sizes["bytes"] // 4, sizes["bytes"] // 8
+    for sessions in ("sessions", "crowd"):
+        sizes[sessions] = max(1, min(sizes[sessions], (open_files - OTHER_FILES) // FILES_EACH))
+    return sizes
