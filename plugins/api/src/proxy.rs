@@ -178,6 +178,10 @@ fn client(peer: (IpAddr, u16), local: (IpAddr, u16)) -> Result<Introduced, Unint
     if peer.ip().is_unspecified() || peer.ip().is_multicast() {
         return Err(Unintroduced::Unusable(format!("nobody has the address {}", peer.ip())));
     }
+    // Of which the one is IPv4 in IPv6 and the other is not: no connection can be.
+    if peer.is_ipv4() != local.is_ipv4() {
+        return Err(Unintroduced::Unusable(format!("{} cannot have come to {}", peer.ip(), local.ip())));
+    }
     Ok(Introduced::Client { peer, local })
 }
 
@@ -283,6 +287,7 @@ mod tests {
             (b"PROXY TCP4 192.0.2.7 198.51.100.1 4096 21\n", ""),
             (b"PROXY TCP4 2001:db8::1 198.51.100.1 4096 21\r\n", ""),
             (b"PROXY TCP4 0.0.0.0 198.51.100.1 4096 21\r\n", "nobody"),
+            (b"PROXY TCP6 ::ffff:192.0.2.7 2001:db8::1 4096 21\r\n", "cannot have come"),
             (b"PROXY \r\n", ""),
         ] {
             let (introduced, _) = play(header, 512);

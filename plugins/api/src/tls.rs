@@ -173,12 +173,16 @@ impl Tunnel {
         // What rustls has to say for itself (a new key) goes first.
         self.go_on()?;
         let records = text.len().div_ceil(LARGEST_TEXT);
-        let (session, incoming) = (&mut self.session, &mut self.incoming);
+        let (session, incoming, failed) = (&mut self.session, &mut self.incoming, &mut self.failed);
         self.outgoing.append(text.len() + records * RECORD_EXTRA, |room| {
             match session.process_tls_records(incoming.behind(0)).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => encrypted(traffic.encrypt(text, room)),
                 Ok(_) => Err(Failed::Other(io::ErrorKind::NotConnected.into())),
-                Err(e) => Err(Failed::Other(invalid(e))),
+                Err(e) => {
+                    // What is left of a message may be found out to be none only now.
+                    *failed = true;
+                    Err(Failed::Other(invalid(e)))
+                }
             }
         })
     }
@@ -189,10 +193,13 @@ impl Tunnel {
         if self.go_on().is_err() {
             return;
         }
-        let state = self.session.process_tls_records(self.incoming.behind(0)).state;
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
+        match self.session.process_tls_records(self.incoming.behind(0)).state {
             // It has room for what it asks for; without it the peer sees a connection that was cut.
-            let _ = self.outgoing.append(RECORD_EXTRA, |room| encrypted(traffic.queue_close_notify(room)));
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                let _ = self.outgoing.append(RECORD_EXTRA, |room| encrypted(traffic.queue_close_notify(room)));
+            }
+            Ok(_) => {}
+            Err(_) => self.failed = true,
         }
     }
 
