@@ -72,8 +72,13 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// The entry for `stat`, without a target and as if everything were allowed.
-    pub(super) fn entry(&self, stat: &Stat, process: &Process) -> Entry {
+    /// The names of a thing's owner and group.
+    pub(super) fn names(&self, stat: &Stat) -> [Arc<str>; 2] {
+        [remembered(&self.users, stat.st_uid, sys::user_name), remembered(&self.groups, stat.st_gid, sys::group_name)]
+    }
+
+    /// The entry for `stat`, whose owner and group have these names, without a target and as if everything were allowed.
+    pub(super) fn entry(stat: &Stat, process: &Process, [owner, group]: [Arc<str>; 2]) -> Entry {
         let Identity { device, inode } = sys::identity(stat);
         let granted = process.granted(stat);
         Entry {
@@ -91,8 +96,8 @@ impl Owners {
             gid: stat.st_gid,
             device,
             inode,
-            owner: remembered(&self.users, stat.st_uid, sys::user_name),
-            group: remembered(&self.groups, stat.st_gid, sys::group_name),
+            owner,
+            group,
             target: None,
             readable: granted & 0o4 != 0,
             writable: granted & 0o2 != 0,
@@ -111,7 +116,8 @@ impl Owners {
 
     /// The entry for something opened.
     pub(super) fn entry_of(&self, fd: impl AsFd) -> sys::Sys<Entry> {
-        Ok(self.entry(&sys::stat_fd(fd)?, &Process::now()))
+        let stat = sys::stat_fd(fd)?;
+        Ok(Owners::entry(&stat, &Process::now(), self.names(&stat)))
     }
 }
 

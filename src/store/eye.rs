@@ -1,7 +1,7 @@
 //! Looks at single names of a listing: what each is, whether it is shown, and what a link is told as.
 //! It refuses to know where the names come from and in which order.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, Kind, Owners};
 use super::error::StoreError;
 use super::listing::{Item, Selection};
 use super::path::VirtualPath;
@@ -10,6 +10,7 @@ use super::rights::Rights;
 use super::sys::{self, FileType, Identity, Process, Stat};
 use super::view::{View, need, to_look};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// Parents looked at to tell whether a link leads back up; as deep as a path of 4,096 bytes can be.
 const MAX_ANCESTORS: usize = 2048;
@@ -23,6 +24,8 @@ pub(super) struct Eye {
     process: Process,
     /// The directory last asked about, and the identities of itself and all above it.
     ancestors: Option<(VirtualPath, Vec<Identity>)>,
+    /// The last owner and group, with their names: most neighbours have the same, and the memory of all is behind a lock.
+    owner: Option<(u32, u32, [Arc<str>; 2])>,
 }
 
 /// A name to look at: in which directory, on which device, of which kind as far as known, and how it is shown.
@@ -38,7 +41,7 @@ pub(super) struct Sight<'a> {
 
 impl Eye {
     pub(super) fn new(view: View, selection: Selection) -> Self {
-        Eye { view, selection, process: Process::now(), ancestors: None }
+        Eye { view, selection, process: Process::now(), ancestors: None, owner: None }
     }
 
     /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.
@@ -118,8 +121,16 @@ impl Eye {
         see(if self.selection.names_only { Item::Name(shown) } else { Item::Entry { name: shown, entry } });
     }
 
-    fn entry(&self, stat: &Stat, real: Option<&VirtualPath>) -> Option<Entry> {
-        self.view.told(self.view.store.common.owners.entry(stat, &self.process), stat, real)
+    fn entry(&mut self, stat: &Stat, real: Option<&VirtualPath>) -> Option<Entry> {
+        let names = match &self.owner {
+            Some((user, group, names)) if (*user, *group) == (stat.st_uid, stat.st_gid) => names.clone(),
+            _ => {
+                let names = self.view.store.common.owners.names(stat);
+                self.owner = Some((stat.st_uid, stat.st_gid, names.clone()));
+                names
+            }
+        };
+        self.view.told(Owners::entry(stat, &self.process, names), stat, real)
     }
 
     /// What a path leads to, and where that really lies if that is asked for.
@@ -166,7 +177,7 @@ impl Eye {
     }
 
     /// The entry of what a link leads to, where the account may look at it there.
-    fn seen(&self, target: &Stat, there: Option<&VirtualPath>) -> Option<Entry> {
+    fn seen(&mut self, target: &Stat, there: Option<&VirtualPath>) -> Option<Entry> {
         to_look(self.view.rights_at(there)).ok()?;
         self.entry(target, there)
     }

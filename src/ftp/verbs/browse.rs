@@ -55,7 +55,7 @@ pub async fn list(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 /// NLST: names that can be sent back as they are (RFC 1123 §4.1.2.7), so those of another directory come with it.
 pub async fn nlst(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let (flags, path) = flags::split(argument);
-    let selection = Selection { names_only: true, dots: false, ..selection(flags) };
+    let selection = Selection { names_only: true, dots: false, soon: true, ..selection(flags) };
     let prefix = match path {
         None | Some(b"." | b"./") => Vec::new(),
         Some(path) if path.ends_with(b"/") => path.to_vec(),
@@ -108,7 +108,8 @@ async fn send(
 pub async fn mlsd(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
     let path = session.path(argument.unwrap_or_default())?;
     let shape = Shape::facts(session.facts);
-    let selection = Selection { hidden: true, follow: true, ..Selection::default() };
+    // Programs sort for themselves.
+    let selection = Selection { hidden: true, follow: true, soon: true, ..Selection::default() };
     let view = session.view()?;
     let asked = path.clone();
     let made = gftp_plugin::rt::unblock(move || lines(view.list(&asked, selection)?, shape)).await;

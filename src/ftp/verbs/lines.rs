@@ -78,7 +78,10 @@ impl Shape {
                 out.extend_from_slice(b":\r\n");
             }
             (Item::Name(name) | Item::Entry { name, .. }, Form::Names) => {
-                out.extend(self.prefix.iter().chain(name).map(|&byte| printable(byte)));
+                let start = out.len();
+                out.extend_from_slice(&self.prefix);
+                out.extend_from_slice(name);
+                out[start..].iter_mut().for_each(|byte| *byte = printable(*byte));
                 out.extend_from_slice(b"\r\n");
             }
             (Item::Entry { name, entry }, Form::Long(now)) => long_line(&row(entry, name), *now, out),
@@ -97,6 +100,10 @@ fn printable(byte: u8) -> u8 {
     if matches!(byte, b'\r' | b'\n' | 0) { b'?' } else { byte }
 }
 
+/// Bytes that a trip to the pool makes at least, while there are more: a few milliseconds of work, so that the trips cost
+/// little beside it.
+const PIECE: usize = 128 * 1024;
+
 /// A listing as lines. The first batch is made at once, in the same trip to the pool that opened it: most directories
 /// have no other.
 pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError> {
@@ -108,7 +115,12 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
             out.append(&mut text);
             Ok(more)
         }
-        None => listing.next_batch(|item| shape.write(item, out)),
+        None => loop {
+            let more = listing.next_batch(|item| shape.write(item, out))?;
+            if !more || out.len() >= PIECE {
+                return Ok(more);
+            }
+        },
     }))
 }
 

@@ -3,8 +3,15 @@
 use super::*;
 use std::time::Instant;
 
-const ALL: Selection =
-    Selection { hidden: true, dots: false, recursive: false, names_only: false, reverse: false, follow: false };
+const ALL: Selection = Selection {
+    hidden: true,
+    dots: false,
+    recursive: false,
+    names_only: false,
+    reverse: false,
+    soon: false,
+    follow: false,
+};
 
 #[test]
 fn selections_select() {
@@ -190,4 +197,30 @@ fn a_directory_beyond_the_bound_is_never_cut() {
     {}
     assert!(seen.iter().all(|seen| *seen));
     assert_eq!(runs, 2);
+}
+
+/// The first lines of a directory that is read for long are not kept back for the last ones, and nothing is lost by it.
+#[test]
+fn what_is_wanted_soon_comes_in_sorted_runs() {
+    const COUNT: usize = 20_000;
+    let ground = Ground::new();
+    for number in 0..COUNT {
+        fs::File::create(ground.host(&format!("{:08}", number * 7919 % COUNT))).unwrap();
+    }
+    let selection = Selection { names_only: true, soon: true, ..ALL };
+    let mut listing = ground.view().list(&at("/"), selection).unwrap();
+    let (mut seen, mut runs, mut last) = (Vec::new(), 1, Vec::new());
+    while listing
+        .next_batch(|item| {
+            let Item::Name(name) = item else { panic!("{item:?}") };
+            runs += usize::from(name < &last[..]);
+            last = name.to_vec();
+            seen.push(last.clone());
+        })
+        .unwrap()
+    {}
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), COUNT);
+    assert!((2..8).contains(&runs), "{runs}");
 }
