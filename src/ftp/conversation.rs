@@ -16,32 +16,32 @@ use super::wire::reply::Reply;
 use super::{Shared, journal, transfer, verbs, work};
 
 /// Talks to one client from greeting to goodbye.
-pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io::Result<()> {
+pub async fn converse(shared: Arc<Shared>, conn: &mut Conn, implicit: bool) -> io::Result<()> {
     conn.speak_telnet();
-    let mut session = Session::new(shared, *conn.origin(), conn.conduct().clone());
+    let mut session = Session::new(shared, Arc::clone(conn.origin()), conn.conduct().clone());
     if implicit {
-        Box::pin(secure(&mut conn, &mut session, true)).await?;
+        Box::pin(secure(conn, &mut session, true)).await?;
     }
     let mut waiting = Waiting::default();
     // Single-line: some devices take any further line for an answer to their first command.
-    say(&mut conn, session.language, &Reply::new(220, phrase!("gftp ready.")));
+    say(conn, session.language, &Reply::new(220, phrase!("gftp ready.")));
     loop {
         let event = match waiting.lines.pop_front() {
             Some(line) => Event::Line(line),
             None if waiting.draining => Event::Shutdown,
-            None => next(&mut conn, &mut session).await?,
+            None => next(conn, &mut session).await?,
         };
         let last = match event {
             Event::Line(line) | Event::Bytes(line) => {
                 // Boxed: the longest-lived part of a session is the wait above, and pays for no command's state.
-                if Box::pin(obey(&mut conn, &mut session, &mut waiting, &line)).await? {
+                if Box::pin(obey(conn, &mut session, &mut waiting, &line)).await? {
                     break;
                 }
                 continue;
             }
             Event::TooLong => {
                 let told = phrase!("Line too long; a path has at most 4096 bytes.");
-                say(&mut conn, session.language, &Reply::new(500, told));
+                say(conn, session.language, &Reply::new(500, told));
                 continue;
             }
             Event::Idle => phrase!("Idle for too long; closing."),
@@ -49,7 +49,7 @@ pub async fn converse(shared: Arc<Shared>, mut conn: Conn, implicit: bool) -> io
             Event::Shutdown => phrase!("The server is shutting down; come back later."),
             Event::Closed => return Ok(()),
         };
-        say(&mut conn, session.language, &Reply::new(421, last));
+        say(conn, session.language, &Reply::new(421, last));
         break;
     }
     conn.finish().await

@@ -48,7 +48,7 @@ pub struct Subject {
 impl Subject {
     /// Who is on the line, as far as they have said.
     pub fn of(session: &Session) -> Self {
-        let Origin { id, peer, .. } = session.origin;
+        let Origin { id, peer, .. } = *session.origin;
         Subject { session: id, peer, user: session.user().to_vec(), anonymous: session.is_anonymous() }
     }
 

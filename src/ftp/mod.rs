@@ -144,8 +144,9 @@ impl Service for Ftp {
         true
     }
 
-    fn serve(&self, conn: Conn) -> BoxFuture<'_, io::Result<()>> {
-        Box::pin(conversation::converse(Arc::clone(&self.shared), conn, self.implicit))
+    fn serve(&self, mut conn: Conn) -> BoxFuture<'_, io::Result<()>> {
+        // Lent, since a future that is given something keeps room for it twice: where it is given, and where it is used.
+        Box::pin(async move { conversation::converse(Arc::clone(&self.shared), &mut conn, self.implicit).await })
     }
 
     fn turned_away(&self, why: &str) -> Vec<u8> {

@@ -54,7 +54,7 @@ pub enum Who {
     /// USER gave this name; PASS is to come.
     Named(Vec<u8>),
     /// Logged in under this name, with this door to the store, and as one stay of the account.
-    In(Vec<u8>, View, Option<Stay>),
+    In(Vec<u8>, View, Option<Box<Stay>>),
 }
 
 /// One session's memory.
@@ -62,7 +62,7 @@ pub struct Session {
     /// What all sessions of the server share.
     pub shared: Arc<Shared>,
     /// Who is on the line.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     /// Who has logged in.
     pub who: Who,
     /// The working directory.
@@ -80,7 +80,7 @@ pub struct Session {
     /// How the next data connection is to be made.
     pub plan: Plan,
     /// The last data connection, where its end is waited for.
-    pub parting: Option<Parting>,
+    pub parting: Option<Box<Parting>>,
     /// EPSV ALL was sent: no other way to make data connections (RFC 2428 §4).
     pub only_epsv: bool,
     /// REST: where the next transfer begins.
@@ -119,7 +119,7 @@ const HONEST_TRIES: u32 = 10;
 
 impl Session {
     /// A stranger's session.
-    pub fn new(shared: Arc<Shared>, origin: Origin, conduct: Conduct) -> Self {
+    pub fn new(shared: Arc<Shared>, origin: Arc<Origin>, conduct: Conduct) -> Self {
         Session {
             idle: shared.idle,
             shared,
@@ -154,7 +154,7 @@ impl Session {
     /// §4.1.1).
     pub fn reset(&mut self) {
         let (failures, unknown, security) = (self.failures, self.unknown, self.security.take());
-        *self = Session::new(Arc::clone(&self.shared), self.origin, self.conduct.clone());
+        *self = Session::new(Arc::clone(&self.shared), Arc::clone(&self.origin), self.conduct.clone());
         (self.failures, self.unknown) = (failures, unknown);
         self.secured(security);
     }
@@ -208,7 +208,7 @@ impl Session {
         self.seat = None;
         self.seat = Some(self.shared.roll.enter(self.origin.id, &name, self.origin.peer));
         self.paced = self.shared.pacing.enter(stay.is_some().then_some(&name), rate);
-        self.who = Who::In(name, store.view(rules, owner), stay);
+        self.who = Who::In(name, store.view(rules, owner), stay.map(Box::new));
         Ok(())
     }
 

@@ -100,7 +100,7 @@ async fn carry(
         (None, Err(broken)) => End::Failed(broken),
     };
     if is_secure && matches!(end, End::Whole) {
-        session.parting = Some(Parting::of(Arc::clone(&socket)));
+        session.parting = Some(Box::new(Parting::of(Arc::clone(&socket))));
     }
     let proven = traffic.sealed.as_ref().is_some_and(|sealed| sealed.lock().is_ok_and(|sealed| sealed.has_ended()));
     let (moved, compressed) = (moved.load(Ordering::Relaxed), session.mode == Mode::Deflate);

@@ -269,10 +269,12 @@ impl Door {
             conn.settled();
         }
         service.arrived(&origin);
+        // In a box, for else the task would keep room for it after it is given to the service.
+        let conn = Box::new(conn);
         rt::spawn(async move {
             let _ticket = ticket;
             let began = Instant::now();
-            let served = Abortable::new(service.serve(conn), registration).await;
+            let served = Abortable::new(service.serve(*conn), registration).await;
             let end = served.unwrap_or_else(|_| Err(io::Error::other(out.why().unwrap_or_default())));
             let level = if is_proxys_own { log::Level::Debug } else { log::Level::Info };
             say_goodbye(level, id, peer, service.name(), began.elapsed().as_secs_f64(), end);

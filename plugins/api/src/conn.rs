@@ -9,6 +9,7 @@ mod secure;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ enum Wanted {
 /// One accepted connection, or one that was dialled.
 pub struct Conn {
     stream: Stream,
-    origin: Origin,
+    origin: Arc<Origin>,
     limits: Limits,
     pub(crate) conduct: Conduct,
     shutdown: Shutdown,
@@ -74,7 +75,7 @@ impl Conn {
         let now = Instant::now();
         Conn {
             stream: Stream::new(socket),
-            origin,
+            origin: Arc::new(origin),
             limits,
             conduct: Conduct::default(),
             shutdown,
@@ -98,8 +99,8 @@ impl Conn {
         self.telnet = Some(Telnet::default());
     }
 
-    /// Who is there.
-    pub fn origin(&self) -> &Origin {
+    /// Who is there; whoever remembers it need not copy it.
+    pub fn origin(&self) -> &Arc<Origin> {
         &self.origin
     }
 
@@ -221,7 +222,7 @@ impl Conn {
     }
 
     fn log_stranger(&self, event: &str, what: &str) {
-        let Origin { id, peer, .. } = self.origin;
+        let Origin { id, peer, .. } = *self.origin;
         let address = peer.ip().to_string();
         log::info!(
             event = event, session = id, peer = address.as_str(), peer_port = peer.port();

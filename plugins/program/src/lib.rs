@@ -128,7 +128,7 @@ impl Program {
     }
 
     async fn attend(&self, mut conn: Conn) -> io::Result<()> {
-        let subject = Subject { origin: *conn.origin(), service: &self.name };
+        let subject = Subject { origin: **conn.origin(), service: &self.name };
         let command = self.command(conn.origin());
         // Making a process waits for the disk that the program lies on.
         match rt::unblock(move || Process::start(command)).await {

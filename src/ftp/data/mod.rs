@@ -35,8 +35,8 @@ pub enum Plan {
     /// It has not said.
     #[default]
     Unset,
-    /// It comes to us (PASV, EPSV).
-    Passive(Expectation),
+    /// It comes to us (PASV, EPSV). Boxed as the next one is: most sessions expect nothing most of the time.
+    Passive(Box<Expectation>),
     /// It has come before its command, and TLS has begun: some clients send no command before that has ended.
     Early(Box<Early>),
     /// We go to it (PORT, EPRT).
@@ -97,7 +97,7 @@ impl Plan {
             let Some(socket) = expectation.comes().await else { return std::future::pending().await };
             let Plan::Passive(expectation) = std::mem::take(self) else { return };
             if let Some(Ok(handshake)) = config().map(|config| Handshake::new(Arc::new(socket), config)) {
-                *self = Plan::Early(Box::new(Early { expectation, handshake }));
+                *self = Plan::Early(Box::new(Early { expectation: *expectation, handshake }));
             }
         }
         if let Plan::Early(early) = self {

@@ -18,7 +18,7 @@ use crate::accounts::rate::Rates;
 use lane::{Lane, Member};
 
 /// What caps a server was given.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
     /// Of each session.
     pub session: Rates,
@@ -41,8 +41,8 @@ pub struct Pacing {
 pub struct Paced {
     downloads: Option<Arc<Member>>,
     uploads: Option<Arc<Member>>,
-    /// The caps, for who asks.
-    pub caps: Caps,
+    /// The caps, for who asks; none are none.
+    caps: Option<Box<Caps>>,
 }
 
 impl Pacing {
@@ -63,12 +63,19 @@ impl Pacing {
         Paced {
             downloads: self.downloads.enter(self.session.download, named(user.download)),
             uploads: self.uploads.enter(self.session.upload, named(user.upload)),
-            caps: Caps { session: self.session, user, total },
+            caps: Some(Caps { session: self.session, user, total })
+                .filter(|caps| *caps != Caps::default())
+                .map(Box::new),
         }
     }
 }
 
 impl Paced {
+    /// The caps that it is held to.
+    pub fn caps(&self) -> Caps {
+        self.caps.as_deref().cloned().unwrap_or_default()
+    }
+
     /// For a transfer in that direction; none where nothing caps it.
     pub fn pace(&self, uploading: bool) -> Option<Pace> {
         let member = if uploading { &self.uploads } else { &self.downloads };

@@ -246,7 +246,7 @@ fn status(session: &Session) -> Outcome {
         phrase!("Type: {}; structure: File; mode: {}; restart at: {}", kind, mode, *restart),
         data,
     ];
-    lines.extend(caps(&session.paced.caps));
+    lines.extend(caps(&session.paced.caps()));
     Ok(Answer::Reply(Reply::multi(211, phrase!("Status:"), lines, phrase!("End of status."))))
 }
 

@@ -64,7 +64,7 @@ pub async fn pass(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
 }
 
 fn caller(session: &Session) -> Caller {
-    let Origin { peer, local, .. } = session.origin;
+    let Origin { peer, local, .. } = *session.origin;
     Caller { peer, local, service: "ftp", tls: session.is_secure() }
 }
 

@@ -54,7 +54,7 @@ async fn expect(session: &mut Session) -> Result<u16, Refusal> {
     let expectation: Result<Expectation, _> = session.shared.passive.expect(&session.origin).await;
     let expectation = expectation.map_err(|e| Refusal::say(425, phrase!("{}.", e.words())))?;
     let port = expectation.port();
-    session.plan = Plan::Passive(expectation);
+    session.plan = Plan::Passive(Box::new(expectation));
     Ok(port)
 }
 
