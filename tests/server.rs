@@ -181,12 +181,16 @@ impl Server {
 
     /// What `command` starts, serving `place`.
     pub fn run(mut command: Command, place: Place) -> Server {
-        let mut child = command.spawn().expect("the server under test starts");
+        // One pipe for both of its outputs: two would not tell what was said first.
+        let (heard, said) = std::io::pipe().expect("a pipe");
+        command.stdout(said.try_clone().expect("a descriptor")).stderr(said);
+        let child = command.spawn().expect("the server under test starts");
+        // It keeps our copies of the writing end.
+        drop(command);
         let pid = Pid::from_child(&child);
         let log = Arc::new(Mutex::new(String::new()));
         let (announce, announced) = mpsc::channel();
-        record(child.stdout.take().expect("stdout is piped"), &log, announce.clone());
-        record(child.stderr.take().expect("stderr is piped"), &log, announce);
+        record(heard, &log, announce);
         let ended = Mutex::new(reap(child));
         let Ok((ready, address)) = announced.recv_timeout(READY_WITHIN) else {
             // It may have left already, with the reason in its log; the signal is only for one that hangs.
@@ -307,7 +311,7 @@ fn last_lines(log: &str) -> String {
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n") + "\n"
 }
 
-/// Copies one of the server's outputs to the log, and announces a line that names an address.
+/// Copies what the server says to the log, and announces a line that names an address.
 fn record(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, announce: Sender<(String, SocketAddr)>) {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
