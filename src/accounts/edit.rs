@@ -155,6 +155,7 @@ mod tests {
         let file = file(&hash);
         let settings = [
             Setting::networks("192.0.2.0/24, 2001:db8::/32"),
+            Setting::denied_networks("192.0.2.7"),
             Setting::sessions("4"),
             Setting::expires("2026-12-31"),
             Setting::download("10 MiB/s"),
@@ -162,11 +163,12 @@ mod tests {
             Setting::rights("list,mkdir"),
         ];
         let set_all = set(&file, "bob", &settings.map(Result::unwrap)).unwrap();
-        let written = "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nsessions = 4\nexpires = 2026-12-31\n\
-                       download = \"10 MiB/s\"\nupload = \"1 Gbit/s\"\n";
+        let written = "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\ndenied-networks = [\"192.0.2.7/32\"]\nsessions = 4\n\
+                       expires = 2026-12-31\ndownload = \"10 MiB/s\"\nupload = \"1 Gbit/s\"\n";
         assert!(set_all.contains(written) && set_all.contains("\nrights = [\"list\", \"mkdir\"]\n"), "{set_all}");
         assert!(set_all.ends_with("# The end.\n") && set_all.contains("# she looks"), "{set_all}");
-        let unset = ["networks", "sessions", "expires", "download", "upload"].map(|key| Setting { key, value: None });
+        let unset = ["networks", "denied-networks", "sessions", "expires", "download", "upload"]
+            .map(|key| Setting { key, value: None });
         let rights = Setting::rights("full").unwrap();
         let back = set(&set(&set_all, "bob", &unset).unwrap(), "bob", &[rights]).unwrap();
         assert_eq!(back, file, "nothing is left of it");
@@ -178,6 +180,7 @@ mod tests {
         for (said, hint) in [
             (Setting::networks("192.0.2.0/40"), "192.0.2.0/40"),
             (Setting::networks(","), "no network"),
+            (Setting::denied_networks("::/129"), "::/129"),
             (Setting::sessions("0"), "at least 1"),
             (Setting::sessions("four"), "\"four\""),
             (Setting::expires("2026-02-30"), "2026-02-30"),

@@ -22,16 +22,14 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Networks with commas between them. An error says what was expected, as of the others below.
+    /// Networks that it may come from, with commas between them. An error says what was expected, as of the others below.
     pub fn networks(text: &str) -> Result<Setting, String> {
-        Setting::of("networks", text, |text| {
-            let words = text.split([',', ' ']).filter(|word| !word.is_empty());
-            let networks: Vec<_> = words.map(parse_network).collect::<Result<_, _>>()?;
-            if networks.is_empty() {
-                return Err("no network; expected some as 192.0.2.0/24,2001:db8::/32".to_string());
-            }
-            Ok(Value::Array(networks.iter().map(ToString::to_string).collect::<Array>()))
-        })
+        Setting::of("networks", text, networks)
+    }
+
+    /// Networks that it may not come from.
+    pub fn denied_networks(text: &str) -> Result<Setting, String> {
+        Setting::of("denied-networks", text, networks)
     }
 
     /// A number of sessions.
@@ -114,6 +112,15 @@ impl Setting {
         let value = if text == UNSET { None } else { Some(Box::new(read(text)?)) };
         Ok(Setting { key, value })
     }
+}
+
+fn networks(text: &str) -> Result<Value, String> {
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    let networks: Vec<_> = words.map(parse_network).collect::<Result<_, _>>()?;
+    if networks.is_empty() {
+        return Err("no network; expected some as 192.0.2.0/24,2001:db8::/32".to_string());
+    }
+    Ok(Value::Array(networks.iter().map(ToString::to_string).collect::<Array>()))
 }
 
 fn patterns(text: &str) -> Result<Value, String> {

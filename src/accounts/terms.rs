@@ -21,6 +21,8 @@ use super::rate::{Rates, show_rate};
 pub struct Terms {
     /// Where it may come from; empty: anywhere.
     pub networks: Vec<IpNet>,
+    /// Where it may not come from, even if it lies in one of those.
+    pub denied_networks: Vec<IpNet>,
     /// Sessions that it may have at once; None: as the server has it.
     pub sessions: Option<NonZeroUsize>,
     /// When it ends.
@@ -34,8 +36,10 @@ pub struct Terms {
 pub enum Barred {
     /// It has ended, at the time that was written.
     Expired(String),
-    /// It may not come from there.
+    /// It may come from some networks, and that is in none of them.
     Elsewhere,
+    /// It may not come from there.
+    Denied,
 }
 
 /// The end of an account: the end of a day, UTC, or a moment.
@@ -52,7 +56,11 @@ impl Terms {
         if let Some(expires) = self.expires.as_ref().filter(|expires| expires.is_over(now)) {
             return Some(Barred::Expired(expires.to_string()));
         }
-        let elsewhere = !self.networks.is_empty() && !self.networks.iter().any(|network| network.contains(&from));
+        let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&from));
+        if within(&self.denied_networks) {
+            return Some(Barred::Denied);
+        }
+        let elsewhere = !self.networks.is_empty() && !within(&self.networks);
         elsewhere.then_some(Barred::Elsewhere)
     }
 }
@@ -60,9 +68,13 @@ impl Terms {
 /// What is agreed, in words with commas between them; nothing where nothing is.
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let networks = self.networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = |word: &str, networks: &[IpNet]| {
+            let names = networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (!names.is_empty()).then(|| format!("{word} {}", names.join(" or ")))
+        };
         let words = [
-            (!networks.is_empty()).then(|| format!("from {}", networks.join(" or "))),
+            names("from", &self.networks),
+            names("not from", &self.denied_networks),
             self.sessions.map(|sessions| format!("{sessions} at once")),
             self.expires.as_ref().map(|expires| format!("until {expires}")),
             self.rate.download.map(|rate| format!("down {}", show_rate(rate))),
@@ -77,6 +89,7 @@ impl fmt::Display for Barred {
         match self {
             Barred::Expired(when) => write!(f, "the account has expired ({when})"),
             Barred::Elsewhere => f.write_str("the account may not come from that address (networks)"),
+            Barred::Denied => f.write_str("the account may not come from that address (denied-networks)"),
         }
     }
 }
@@ -150,7 +163,7 @@ impl<'de> Deserialize<'de> for TypedNetworks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let networks = Vec::<Network>::deserialize(deserializer)?;
         if networks.is_empty() {
-            return Err(de::Error::custom("an empty list of networks; leave the key out to let it come from anywhere"));
+            return Err(de::Error::custom("an empty list of networks; leave the key out if there are none"));
         }
         Ok(TypedNetworks(networks.into_iter().map(|network| network.0).collect()))
     }
@@ -263,6 +276,17 @@ mod tests {
             assert_eq!(terms.bar(from.parse().unwrap(), at(0)), bar, "{from}");
         }
         assert_eq!(Terms::default().bar([192, 0, 2, 1].into(), at(0)), None);
+        let denied_networks = ["192.0.2.64/26", "203.0.113.0/24"].map(|text| parse_network(text).unwrap());
+        let denied = |terms| Terms { denied_networks: denied_networks.into(), ..terms };
+        for (terms, from, bar) in [
+            (denied(terms.clone()), "192.0.2.63", None),
+            (denied(terms.clone()), "192.0.2.64", Some(Barred::Denied)),
+            (denied(terms), "203.0.112.1", Some(Barred::Elsewhere)),
+            (denied(Terms::default()), "203.0.112.1", None),
+            (denied(Terms::default()), "203.0.113.1", Some(Barred::Denied)),
+        ] {
+            assert_eq!(terms.bar(from.parse().unwrap(), at(0)), bar, "{from}");
+        }
         for wrong in ["", "192.0.2.0/33", "192.0.2", "example.org", "::/129"] {
             assert!(parse_network(wrong).unwrap_err().contains("192.0.2.0/24"), "{wrong}");
         }

@@ -90,6 +90,8 @@ struct Entry<N> {
     home: Home,
     rights: TypedRights,
     networks: Option<TypedNetworks>,
+    #[serde(rename = "denied-networks")]
+    denied_networks: Option<TypedNetworks>,
     sessions: Option<TypedSessions>,
     expires: Option<TypedExpiry>,
     download: Option<TypedRate>,
@@ -109,13 +111,14 @@ struct Entry<N> {
 impl<N> Entry<N> {
     /// What it says, of an account of that name.
     fn user(self, name: String, line: usize, column: usize) -> User {
-        let Entry { networks, sessions, expires, download, upload, .. } = self;
+        let Entry { networks, denied_networks, sessions, expires, download, upload, .. } = self;
         let Entry { directories, quota, deny, hide, files, folders, .. } = self;
         let special = TypedRules { directories, quota, deny, hide, files, folders }.special();
         let rules = Rules::new(self.rights.0, special);
         let rate = Rates { download: download.map(|rate| rate.0), upload: upload.map(|rate| rate.0) };
         let terms = Terms {
             networks: networks.map_or(Vec::new(), |networks| networks.0),
+            denied_networks: denied_networks.map_or(Vec::new(), |networks| networks.0),
             sessions: sessions.map(|sessions| sessions.0),
             expires: expires.map(|expires| expires.0),
             rate,

@@ -63,6 +63,9 @@ struct TypedTerms {
     /// Where it may come from, with commas between them, as 192.0.2.0/24,2001:db8::/32 [default: anywhere]
     #[arg(long, value_name = "NETWORKS", value_parser = Setting::networks)]
     networks: Option<Setting>,
+    /// Where it may not come from, even within --networks [default: nowhere]
+    #[arg(long, value_name = "NETWORKS", value_parser = Setting::denied_networks)]
+    denied_networks: Option<Setting>,
     /// Sessions that it may have at once [default: the server's --max-per-user]
     #[arg(long, value_name = "N", value_parser = Setting::sessions)]
     sessions: Option<Setting>,
@@ -101,9 +104,9 @@ struct TypedLimits {
 
 impl TypedTerms {
     fn settings(self) -> Vec<Setting> {
-        let TypedTerms { networks, sessions, expires, download, upload, limits } = self;
+        let TypedTerms { networks, denied_networks, sessions, expires, download, upload, limits } = self;
         let TypedLimits { quota, deny, hide, files, folders } = limits;
-        let all = [networks, sessions, expires, download, upload, quota, deny, hide, files, folders];
+        let all = [networks, denied_networks, sessions, expires, download, upload, quota, deny, hide, files, folders];
         all.into_iter().flatten().collect()
     }
 }

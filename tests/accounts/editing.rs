@@ -155,13 +155,14 @@ fn terms_are_set_listed_and_taken_out() {
     let file = folder.path().join("users.toml");
     let file = file.to_str().unwrap();
     let add = ["add", "alice", "--users", file, "--networks", "192.0.2.0/24,2001:db8::/32", "--sessions", "4"];
-    done(&[&add[..], &["--expires", "2026-12-31", "--download", "10 MiB/s"]].concat(), "hers\n");
+    done(&[&add[..], &["--expires", "2026-12-31", "--denied-networks", "192.0.2.7"]].concat(), "hers\n");
     done(&["add", "bob", "--users", file], "his\n");
     assert_eq!(
         done(&["list", "--users", file], ""),
-        "alice  /  full  from 192.0.2.0/24 or 2001:db8::/32, 4 at once, until 2026-12-31, down 10 MiB/s\nbob    /  full\n"
+        "alice  /  full  from 192.0.2.0/24 or 2001:db8::/32, not from 192.0.2.7/32, 4 at once, until 2026-12-31\nbob    /  full\n"
     );
-    let set = ["set", "alice", "--users", file, "--networks", "unset", "--download", "unset", "--rights", "read-only"];
+    let set =
+        ["set", "alice", "--users", file, "--networks", "unset", "--denied-networks", "unset", "--rights", "read-only"];
     let said = done(&[&set[..], &["--home", "/a", "--upload", "2 MB/s", "--expires", "2027-01-31"]].concat(), "");
     assert_eq!(said, "alice is changed; a running server takes note within seconds\n");
     let said = done(&["list", "--users", file], "");
@@ -170,6 +171,7 @@ fn terms_are_set_listed_and_taken_out() {
     for (options, hints) in [
         (&[][..], &["nothing to set", "--expires"][..]),
         (&["--networks", "example.org"], &["--networks", "\"example.org\"", "192.0.2.0/24"]),
+        (&["--denied-networks", "192.0.2.0/33"], &["--denied-networks", "192.0.2.0/33", "192.0.2.0/24"]),
         (&["--sessions", "0"], &["--sessions", "at least 1"]),
         (&["--expires", "soon"], &["--expires", "\"soon\"", "2026-12-31"]),
         (&["--download", "10"], &["--download", "KiB/s"]),

@@ -123,6 +123,12 @@ fn who_may_not_come_from_there_has_a_wrong_password() {
         server.log().contains("the password was right, but the account may not come from")
     });
     let text = fs::read_to_string(&file).unwrap();
+    let denied = "networks = [\"127.0.0.0/8\", \"::1/128\"]\ndenied-networks = [\"127.0.0.2\"]\n";
+    fs::write(&file, text.replace("networks = [\"127.0.0.1\", \"::1/128\"]\n", denied)).unwrap();
+    eventually("the log says why", || {
+        try_from(&server, [127, 0, 0, 2]).code == 530 && server.log().contains("(denied-networks)")
+    });
+    first.tell("NOOP", 200).unwrap();
     fs::write(&file, text.replace("sessions = 2", "expires = 2020-02-02")).unwrap();
     eventually("it has expired", || try_login(&server, "alice", PASSWORD).code == 530);
     eventually("the log says why", || server.log().contains("but the account has expired (2020-02-02)"));

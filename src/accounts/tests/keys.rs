@@ -14,12 +14,14 @@ fn file(text: &str) -> Result<Vec<User>, Misread> {
 #[test]
 fn terms_are_read() {
     let users = file(
-        "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nsessions = 4\nexpires = 2026-12-31\ndownload = \"10 MiB/s\"\n\
-         upload = \"1 Gbit/s\"",
+        "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\ndenied-networks = [\"192.0.2.7\"]\nsessions = 4\n\
+         expires = 2026-12-31\ndownload = \"10 MiB/s\"\nupload = \"1 Gbit/s\"",
     );
     let terms = &users.unwrap()[0].terms;
     let networks: Vec<_> = terms.networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["192.0.2.0/24", "2001:db8::/32"]);
+    let denied: Vec<_> = terms.denied_networks.iter().map(ToString::to_string).collect();
+    assert_eq!(denied, ["192.0.2.7/32"]);
     assert_eq!(terms.sessions.map(NonZeroUsize::get), Some(4));
     assert_eq!(terms.expires.as_ref().map(ToString::to_string).as_deref(), Some("2026-12-31"));
     let rate = (terms.rate.download.map(NonZeroU64::get), terms.rate.upload.map(NonZeroU64::get));
@@ -44,6 +46,7 @@ fn each_mistake_in_terms_has_its_place_and_says_what_was_expected() {
         ("networks = [\"192.0.2.0/24\", \"192.0.2.0/33\"]", 29, &["\"192.0.2.0/33\"", "\"2001:db8::/32\""]),
         ("networks = [\"example.org\"]", 13, &["\"example.org\"", "\"192.0.2.0/24\""]),
         ("networks = [7]", 13, &["integer", "\"192.0.2.0/24\""]),
+        ("denied-networks = [\"192.0.2.0/33\"]", 20, &["\"192.0.2.0/33\"", "\"2001:db8::/32\""]),
         ("sessions = 0", 12, &["at least 1"]),
         ("sessions = -1", 12, &["at least 1"]),
         ("sessions = \"4\"", 12, &["string \"4\"", "i64"]),
