@@ -71,12 +71,8 @@ enum Scenario {
         crowd: Crowd,
         #[arg(long)]
         seconds: f64,
-        #[arg(long)]
-        folder: String,
-        #[arg(long)]
-        files: usize,
-        #[arg(long)]
-        bytes: u64,
+        #[command(flatten)]
+        pile: Pile,
     },
     /// Store small files, again and again, each session a few names of its own: FOLDER/0-0, FOLDER/0-1 …
     SmallStor {
@@ -84,15 +80,11 @@ enum Scenario {
         crowd: Crowd,
         #[arg(long)]
         seconds: f64,
-        #[arg(long)]
-        folder: String,
+        #[command(flatten)]
+        pile: Pile,
         /// The same folder, for us: some servers let no visitor replace a file, so it is removed before
         #[arg(long)]
         local: PathBuf,
-        #[arg(long)]
-        files: usize,
-        #[arg(long)]
-        bytes: u64,
     },
     /// List a folder once
     List {
@@ -134,6 +126,18 @@ impl Server {
     fn target(&self) -> Result<Target, Failure> {
         Ok(Target { port: self.port, epsv: self.epsv, tls: self.tls.then(tls::offer).transpose()? })
     }
+}
+
+/// Many small files.
+#[derive(Args)]
+struct Pile {
+    #[arg(long)]
+    folder: String,
+    #[arg(long)]
+    files: usize,
+    /// Of each file
+    #[arg(long)]
+    bytes: u64,
 }
 
 /// One large file for each connection.
@@ -285,7 +289,8 @@ fn prepare_all(crowd: &Crowd) -> Result<Vec<Session>, Failure> {
     Ok(sessions)
 }
 
-fn small(crowd: &Crowd, seconds: f64, folder: &str, files: usize, bytes: u64) -> Result<Done, Failure> {
+fn small(crowd: &Crowd, seconds: f64, pile: &Pile) -> Result<Done, Failure> {
+    let Pile { folder, files, bytes } = pile;
     let mut sessions = prepare_all(crowd)?;
     wait_for_go()?;
     let works = sessions.iter_mut().enumerate().map(|(number, session)| {
@@ -299,8 +304,8 @@ fn small(crowd: &Crowd, seconds: f64, folder: &str, files: usize, bytes: u64) ->
     repeat(seconds, works)
 }
 
-fn small_stor(crowd: &Crowd, seconds: f64, place: (&str, &Path), files: usize, bytes: u64) -> Result<Done, Failure> {
-    let (folder, local) = place;
+fn small_stor(crowd: &Crowd, seconds: f64, pile: &Pile, local: &Path) -> Result<Done, Failure> {
+    let Pile { folder, files, bytes } = pile;
     let mut sessions = prepare_all(crowd)?;
     let piece = &plain::piece()?;
     wait_for_go()?;
@@ -348,10 +353,8 @@ fn run(scenario: &Scenario) -> Result<Value, Failure> {
             whole(file, |session, number| session.store(&format!("{}{number}", file.path), file.bytes, &piece))
         }
         Scenario::Login { crowd, seconds } => logins(crowd, *seconds),
-        Scenario::Small { crowd, seconds, folder, files, bytes } => small(crowd, *seconds, folder, *files, *bytes),
-        Scenario::SmallStor { crowd, seconds, folder, local, files, bytes } => {
-            small_stor(crowd, *seconds, (folder, local), *files, *bytes)
-        }
+        Scenario::Small { crowd, seconds, pile } => small(crowd, *seconds, pile),
+        Scenario::SmallStor { crowd, seconds, pile, local } => small_stor(crowd, *seconds, pile, local),
         Scenario::List { server, command, folder, files } => list(server, command, folder, *files),
         Scenario::Noop(noop) => noop.run(),
         Scenario::Idle { crowd } => idle(crowd),
