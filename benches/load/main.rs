@@ -290,7 +290,7 @@ fn prepare_all(crowd: &Crowd) -> Result<Vec<Session>, Failure> {
 }
 
 fn small(crowd: &Crowd, seconds: f64, pile: &Pile) -> Result<Done, Failure> {
-    let Pile { folder, files, bytes } = pile;
+    let &Pile { ref folder, files, bytes } = pile;
     let mut sessions = prepare_all(crowd)?;
     wait_for_go()?;
     let works = sessions.iter_mut().enumerate().map(|(number, session)| {
@@ -305,7 +305,7 @@ fn small(crowd: &Crowd, seconds: f64, pile: &Pile) -> Result<Done, Failure> {
 }
 
 fn small_stor(crowd: &Crowd, seconds: f64, pile: &Pile, local: &Path) -> Result<Done, Failure> {
-    let Pile { folder, files, bytes } = pile;
+    let &Pile { ref folder, files, bytes } = pile;
     let mut sessions = prepare_all(crowd)?;
     let piece = &plain::piece()?;
     wait_for_go()?;
