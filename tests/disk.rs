@@ -15,14 +15,14 @@ use crate::dialogue::client::Control;
 use crate::server::{Place, Server, command_by, program};
 
 /// A small file system inside a served folder, as `small`; gone with this value.
-struct Mount {
-    place: Place,
-    at: PathBuf,
+pub struct Mount {
+    pub place: Place,
+    pub at: PathBuf,
 }
 
 impl Mount {
     /// None where this user or machine cannot mount, which is said.
-    fn new(options: &str) -> Option<Mount> {
+    pub fn new(options: &str) -> Option<Mount> {
         Mount::of("tmpfs", options)
     }
 
