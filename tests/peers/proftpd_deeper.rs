@@ -102,7 +102,8 @@ fn proftpd_2066_many_sessions_at_once_leave_the_quota_as_the_disk_is() {
             });
         }
     });
-    let on_disk: u64 = fs::read_dir(server.root().join("home")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+    let on_disk: u64 =
+        fs::read_dir(server.root().join("home")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
     let said = login(&server, "alice").tell("SITE QUOTA", 200).unwrap().shown();
     assert!(said.contains(&format!("Used: {on_disk} of 100000 bytes")), "{on_disk} bytes on the disk; {said}");
 }

@@ -96,9 +96,9 @@ receive names "d/b"
     );
 }
 
-/// A client that had gone before its command was told 150 and 226.
+/// A client that had gone before its command was told that its transfer begins.
 #[test]
-fn pureftpd_a_client_that_has_gone_is_not_told_that_all_went_well() {
+fn pureftpd_a_client_that_has_gone_is_not_told_150() {
     holds(
         r#"
 sparse big 100000000
@@ -108,16 +108,24 @@ login
 passive
 reset
 > RETR big
-< 425/426
-> NOOP
-< 200
+< 425 "broken off"
+passive
+reset
+> NLST
+< 425
 passive
 reset
 > STOR new
-< 425/426
-> NOOP
-< 200
+< 425
 absent new
+# The next one is as good as any.
+passive
+> STOR new
+< 150
+send "content"
+close
+< 226
+disk new "content"
 "#,
     );
 }
