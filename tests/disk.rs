@@ -88,6 +88,7 @@ fn upload(control: &mut Control, command: &str, bytes: &[u8]) -> u16 {
     control.reply().unwrap().code
 }
 
+/// lightftp_81: what a full disk did not take was answered 226.
 #[test]
 fn a_disk_that_fills_up_in_mid_upload_keeps_what_stood() {
     let Some(mount) = Mount::new("size=256k") else { return };
