@@ -51,7 +51,19 @@ fn transcripts() {
 
 /// Plays one transcript over one protocol; a failure begins with file and line.
 fn play(path: &Path, family: Family) -> Result<(), String> {
-    let script = script::parse(&text(path))?;
+    play_script(&name(path), &script::parse(&text(path))?, family)
+}
+
+/// Plays a dialogue that stands in a test, as if it stood in a file.
+#[track_caller]
+pub fn holds(dialogue: &str) {
+    let script = script::parse(dialogue).expect("a dialogue as fixtures/transcripts/README.md has it");
+    for family in &script.families {
+        play_script("the dialogue", &script, *family).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
+fn play_script(name: &str, script: &Script, family: Family) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut options: Vec<&str> = script.options.iter().map(String::as_str).collect();
         let place = Place::new();
@@ -60,13 +72,13 @@ fn play(path: &Path, family: Family) -> Result<(), String> {
             options.extend(["--users", users.to_str().expect("the path is text")]);
         }
         let server = Server::told_on(place, &options);
-        let failure = perform(&script, &server, family);
+        let failure = perform(script, &server, family);
         failure.map_err(|(line, e)| {
             let log = server.log();
-            format!("{}:{line}: ({family:?}) {e}\n    {}", name(path), log.trim_end().replace('\n', "\n    "))
+            format!("{name}:{line}: ({family:?}) {e}\n    {}", log.trim_end().replace('\n', "\n    "))
         })
     }));
-    outcome.unwrap_or_else(|_| Err(format!("{}: ({family:?}) the server did not start or end well", name(path))))
+    outcome.unwrap_or_else(|_| Err(format!("{name}: ({family:?}) the server did not start or end well")))
 }
 
 fn perform(script: &Script, server: &Server, family: Family) -> Result<(), (usize, String)> {

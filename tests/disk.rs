@@ -15,14 +15,14 @@ use crate::dialogue::client::Control;
 use crate::server::{Place, Server, command_by, program};
 
 /// A small file system inside a served folder, as `small`; gone with this value.
-struct Mount {
-    place: Place,
-    at: PathBuf,
+pub struct Mount {
+    pub place: Place,
+    pub at: PathBuf,
 }
 
 impl Mount {
     /// None where this user or machine cannot mount, which is said.
-    fn new(options: &str) -> Option<Mount> {
+    pub fn new(options: &str) -> Option<Mount> {
         Mount::of("tmpfs", options)
     }
 
@@ -88,6 +88,7 @@ fn upload(control: &mut Control, command: &str, bytes: &[u8]) -> u16 {
     control.reply().unwrap().code
 }
 
+/// lightftp_81: what a full disk did not take was answered 226.
 #[test]
 fn a_disk_that_fills_up_in_mid_upload_keeps_what_stood() {
     let Some(mount) = Mount::new("size=256k") else { return };

@@ -136,7 +136,7 @@ fn sockets(server: &Server) -> Option<Vec<OwnedFd>> {
     Some(sockets)
 }
 
-/// A reply that waits for the acknowledgement of the one before it makes each small file take a timer's time.
+/// unftp_40_ms: a reply that waits for the acknowledgement of the one before it makes each small file take a timer's time.
 #[test]
 fn no_socket_holds_small_packets_back() {
     let server = Server::start(&[]);

@@ -39,6 +39,9 @@ mod digests;
 /// Disks that are full, read-only, somebody else's or another one.
 mod disk;
 
+/// Failures of other servers: a dialogue for each, named after the server and the report.
+mod peers;
+
 /// Behind a proxy that speaks the PROXY protocol.
 mod proxies;
 

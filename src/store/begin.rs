@@ -11,6 +11,7 @@ use super::temporary::{Temporary, is_temporary};
 use super::unique::UniqueName;
 use super::upload::{Base, How, Stamp, Upload};
 use super::view::{View, need};
+use rustix::io::Errno;
 use std::fs::File;
 
 /// Begins an upload where `right` allows it. No component of the path is reserved.
@@ -23,8 +24,8 @@ pub(super) fn begin(
     if how == How::Unique {
         return unique(view, path, right);
     }
-    let place = view.place_followed(path, right)?.ok_or(StoreError::IsDirectory)?;
-    check_target(&place)?;
+    let mut place = view.place_followed(path, right)?.ok_or(StoreError::IsDirectory)?;
+    check_target(&mut place)?;
     let key = view.key(path);
     match how {
         How::ResumeAt(offset) if offset > 0 => resume(view, key, place, offset),
@@ -82,13 +83,20 @@ fn go_on_aside(view: &View, path: &VirtualPath, offset: Option<u64>) -> Result<U
 }
 
 /// What a rename would replace without asking is asked about here.
-fn check_target(place: &Place) -> Result<(), StoreError> {
+fn check_target(place: &mut Place) -> Result<(), StoreError> {
     if is_temporary(&place.name) {
         return Err(StoreError::BadName("the name is reserved for uploads in progress"));
     }
     match place.stat.as_ref().map(sys::kind) {
         None => Ok(()),
-        Some(FileType::RegularFile) => Ok(sys::may_write(&place.directory, &place.name)?),
+        Some(FileType::RegularFile) => match sys::may_write(&place.directory, &place.name) {
+            // Somebody has deleted it since it was looked at, so that nothing stands there.
+            Err(Errno::NOENT) => {
+                place.stat = None;
+                Ok(())
+            }
+            result => Ok(result?),
+        },
         Some(FileType::Directory) => Err(StoreError::IsDirectory),
         Some(_) => Err(StoreError::NotRegular),
     }
@@ -173,7 +181,10 @@ fn go_on(view: &View, path: VirtualPath, place: &Place, kept: Kept, offset: u64)
 
 /// Begins with the first bytes of the file that stands; all of them if `length` does not say.
 fn copy(view: &View, key: Key, place: Place, length: Option<u64>) -> Result<Upload, StoreError> {
-    let source = File::from(sys::open_at(&place.directory, &place.name, sys::READ_FILE)?);
+    // One that has gone since it was looked at was changed as any other.
+    let source = sys::open_at(&place.directory, &place.name, sys::READ_FILE);
+    let gone = |errno: Errno| if errno == Errno::NOENT { StoreError::ChangedMeanwhile } else { errno.into() };
+    let source = File::from(source.map_err(gone)?);
     let stat = sys::stat_fd(&source)?;
     if sys::kind(&stat) != FileType::RegularFile {
         return Err(StoreError::NotRegular);

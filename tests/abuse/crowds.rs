@@ -99,6 +99,7 @@ fn a_thousand_sessions_at_once() {
     assert_serves(&server);
 }
 
+/// unftp_out_of_descriptors: near 10,000 sessions there were none left, and that was its end.
 #[test]
 fn out_of_descriptors_is_said_and_survived() {
     let server = Server::start(&["--data-timeout", "1s"]);

@@ -60,6 +60,7 @@ fn a_data_connection_that_never_comes_is_said_with_its_port() {
     assert_serves(&server);
 }
 
+/// proftpd_2272: the rule for addresses of PORT did not hold for who connects to a passive port.
 #[test]
 fn a_stranger_does_not_take_a_data_connection() {
     let server = Server::start(&[]);
@@ -103,6 +104,7 @@ fn a_late_data_connection_reaches_nobody_else() {
     second.expect(226).unwrap();
 }
 
+/// ftpserverlib_412: each PASV without a transfer left a listener behind.
 #[test]
 fn ten_thousand_pasv_cost_a_few_ports() {
     let server = Server::start(&[]);

@@ -45,7 +45,7 @@ fn ruby() {
     expect_whole(&desk, &report);
 }
 
-/// `ftp_ssl_connect`, whose data connections failed against a peer.
+/// pureftpd_php: `ftp_ssl_connect`, whose data connections fail there.
 #[test]
 fn php() {
     let Some(desk) = desk(&["php"], &[]) else { return };
@@ -101,7 +101,7 @@ fn go() {
     }
 }
 
-/// rclone, eight files at once over as many sessions, there and back.
+/// vsftpd_rclone_tls: rclone, eight files at once over as many sessions, there and back.
 #[test]
 fn rclone() {
     let Some(desk) = desk(&["rclone"], &[]) else { return };

@@ -8,7 +8,7 @@ use crate::abuse::eventually;
 use crate::dialogue::client::Control;
 use crate::server::{PASSWORD, Server, USER};
 
-/// CVE-2011-0411 and pyftpdlib: what somebody in between puts behind AUTH TLS would be executed as the client's.
+/// pyftpdlib_auth_tls (and CVE-2011-0411): what somebody in between puts behind AUTH TLS would be executed as the client's.
 #[test]
 fn what_is_sent_ahead_of_tls_is_never_executed() {
     let server = server(&[]);
@@ -184,6 +184,7 @@ fn rein_ends_tls() {
     client.tell("PWD", 257);
 }
 
+/// pureftpd_ccc: the session hung behind it.
 #[test]
 fn ccc_goes_back_to_plain_text_where_it_is_allowed() {
     let server = server(&["--tls-ccc", "--tls", "data-required"]);
@@ -268,7 +269,7 @@ fn many_and_large_replies_arrive_whole() {
     }
 }
 
-/// A hundred clients at once, and not one of them fails (unftp loses some of sixteen).
+/// unftp_tls_at_once: a hundred clients, and not one of them fails; of sixteen it lost some.
 #[test]
 fn a_hundred_clients_begin_tls_at_once() {
     for count in [16, 100] {

@@ -75,6 +75,8 @@ pub enum NoConnection {
         /// What is known of the port.
         absence: Absence,
     },
+    /// It came, and the client had broken it off before its command.
+    BrokenOff,
     /// TLS had begun and come to nothing.
     Insecure(std::io::Error),
     /// The client's port could not be reached.
@@ -111,6 +113,10 @@ impl Plan {
             return early.connect(secure).await;
         }
         let socket = Arc::new(self.connect_plainly(origin, wait).await?);
+        // A client that has thought better of it is not told that its transfer begins.
+        if !matches!(socket.get_ref().take_error(), Ok(None)) {
+            return Err(NoConnection::BrokenOff);
+        }
         let handshake = secure.map(|config| Handshake::new(Arc::clone(&socket), config)).transpose();
         Ok(Link { socket, handshake: handshake.map_err(NoConnection::Insecure)? })
     }
@@ -181,6 +187,7 @@ impl NoConnection {
         match self {
             NoConnection::Insecure(e) => phrase!("TLS on the data connection failed: {}", Text::shown(e)),
             NoConnection::NotAsked => phrase!("No data connection: send PASV, EPSV, PORT or EPRT first"),
+            NoConnection::BrokenOff => phrase!("No data connection: it was broken off before the command"),
             NoConnection::NotSeen { absence: absence @ Absence::TakenBack(_), .. } => {
                 phrase!("No data connection: {}", absence.words())
             }

@@ -103,6 +103,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("Names are sent as they are on disk, either way.", "Namen werden so oder so gesendet, wie sie auf der Platte stehen."),
     ("No account is needed here.", "Hier wird kein Konto gebraucht."),
     ("No data connection is prepared", "Keine Datenverbindung ist vorbereitet"),
+    ("No data connection: it was broken off before the command", "Keine Datenverbindung: sie wurde vor dem Befehl abgebrochen"),
     ("No data connection: nothing came from {} within {}; {}", "Keine Datenverbindung: von {} kam innerhalb von {} nichts; {}"),
     ("No data connection: send PASV, EPSV, PORT or EPRT first", "Keine Datenverbindung: zuerst PASV, EPSV, PORT oder EPRT senden"),
     ("No data connection: {}", "Keine Datenverbindung: {}"),

@@ -124,6 +124,28 @@ fn what_changed_meanwhile_is_left_alone() {
     assert_eq!(ground.content("log").unwrap(), "another's");
 }
 
+/// A file that another deletes between two looks at it was missed, and the upload that was to replace it refused.
+#[test]
+fn a_file_that_goes_meanwhile_stands_in_nobodys_way() {
+    let ground = Ground::new();
+    let view = ground.view();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                ground.file("file", "there");
+                let _ = fs::remove_file(ground.host("file"));
+            }
+        });
+        let uploads: Vec<_> = (0..3000).map(|_| view.upload(&at("file"), How::Replace).map(drop)).collect();
+        let appends: Vec<_> = (0..3000).map(|_| view.upload(&at("file"), How::Append).map(drop)).collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(uploads.iter().all(Result::is_ok), "{:?}", uploads.iter().find(|upload| upload.is_err()));
+        let strange = |append: &&_| !matches!(append, Ok(()) | Err(StoreError::ChangedMeanwhile));
+        assert!(!appends.iter().any(|append| strange(&append)), "{:?}", appends.iter().find(strange));
+    });
+}
+
 #[test]
 fn a_directory_removed_meanwhile_is_an_error() {
     let ground = Ground::new();
