@@ -43,7 +43,7 @@ impl Watched {
     }
 
     /// Whether it looks different from when this was last asked. A file that has gone is no change: it may be on its way
-    /// back, and what was read stays good meanwhile. To be asked on the blocking pool.
+    /// back, and what was read stays good meanwhile. To be asked on the pool.
     pub fn has_changed(&mut self) -> bool {
         match look(&self.path) {
             Some(now) if self.seen != Some(now) => {

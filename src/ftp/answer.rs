@@ -29,7 +29,7 @@ pub enum Answer {
     Goodbye(Reply),
 }
 
-/// Work for a reply, without a data connection. It does one bounded piece after another on the blocking pool
+/// Work for a reply, without a data connection. It does one bounded piece after another on the pool
 /// (what costs a core in turns, [`Turns`](super::turns::Turns)), and is stopped by being dropped between two of them: whatever it has not
 /// finished by then must undo itself.
 pub type Work = BoxFuture<'static, Result<Reply, Refusal>>;

@@ -341,7 +341,7 @@ impl Session {
         }
     }
 
-    /// Does `work` with the store on the blocking pool; an error becomes a refusal that names `path`.
+    /// Does `work` with the store on the pool; an error becomes a refusal that names `path`.
     pub async fn store<T: Send + 'static>(
         &self,
         path: &VirtualPath,

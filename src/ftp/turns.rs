@@ -22,7 +22,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Computes one bounded piece (milliseconds) on the blocking pool when it is its turn. Not for what waits for a disk: a
+    /// Computes one bounded piece (milliseconds) on the pool when it is its turn. Not for what waits for a disk: a
     /// slow one would hold the turn.
     pub async fn take<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let next = self.next.lock().await;

@@ -28,6 +28,7 @@ pub mod listen;
 mod needs;
 mod networks;
 mod plugin;
+mod pool;
 pub mod program;
 pub mod proxy;
 pub mod rt;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::net::{SendFlags, SocketFlags, acceptfrom_with, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use crate::rt::{self, Listener, Socket};
@@ -112,6 +112,19 @@ pub fn is_shortage(error: &io::Error) -> bool {
 pub fn confirm(socket: &Socket) {
     // Without it the peer waits.
     let _ = SockRef::from(socket.get_ref()).set_tcp_quickack(true);
+}
+
+/// Writes, as `write` would. Where `more` follows at once, or the end, the kernel waits for it with what fills no packet.
+pub fn send(socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let more = if more { SendFlags::MORE } else { SendFlags::empty() };
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | more)?)
+}
+
+/// Has the kernel send full packets only, until it is told otherwise or the connection is shut down: for who has more to give
+/// it at once.
+pub fn hold_back(socket: &Socket, whether: bool) {
+    // Without it there are more packets.
+    let _ = sockopt::set_tcp_cork(socket, whether);
 }
 
 /// Whether the peer has closed its sending side or is gone, whatever it sent before and nobody has read yet.

@@ -1,11 +1,11 @@
-//! The runtime: the only file that names async-std. Tasks, time, the blocking pool and channels come from it; sockets
-//! are async-io's, which is the reactor inside async-std, because the data path needs their readiness (async-std's own
+//! The runtime: the only file that names async-std. Tasks, time and channels come from it, the pool is our own; sockets are async-io's, which is the reactor inside async-std, because the data path needs their readiness (async-std's own
 //! types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::pool::POOL;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use async_io::Timer;
@@ -33,7 +33,12 @@ pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) 
 /// here, so that a slow one stalls the session that asked and nobody else. Work that has begun is not cancelled when
 /// the waiting future is dropped: it must be bounded by itself.
 pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    async_std::task::spawn_blocking(work).await
+    POOL.run(work).await
+}
+
+/// Whether others wait for a thread of the pool: who holds one and could go back for a while should do so.
+pub fn pool_is_wanted() -> bool {
+    POOL.is_wanted()
 }
 
 /// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.

@@ -15,6 +15,7 @@ pub mod pump;
 mod receive;
 pub mod sealed;
 mod send;
+mod trip;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! Moving the bytes of one transfer: the roads, one of which is chosen for it. `send` and `receive` are how they go.
 //!
-//! Disk work is done on the blocking pool in large pieces, socket waits on the executor, so a slow disk stalls only its
+//! Disk work is done on the pool in long trips, longer waits for the peer on the executor, so a slow disk stalls only its
 //! own session. Every wait for the peer is bounded by the stall time. Knows no replies, no verbs, no policy.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gftp_plugin::rt::{self, Socket};
 
@@ -14,22 +14,13 @@ use super::super::pace::{Ended, Pace};
 use super::super::turns::Turns;
 use super::coding::{Decoders, Encoders, Flaw};
 use super::sealed::Sealed;
+use super::trip::Wire;
 use crate::store::{Reading, StoreError, Upload};
 
 /// What is read from a file at once where its bytes must be looked at: fits the second-level cache twice.
 pub const TEXT_PIECE: usize = 64 * 1024;
 
-/// What a trip to the pool must have moved before it waits for more by itself: only for a fast peer is a moment's wait
-/// cheaper than to go back and come again.
-const FAST: u64 = 256 * 1024;
-/// How long it waits then: many times what a fast peer lets one wait for, and too short to matter to others who want the
-/// thread.
-const MOMENT: Duration = Duration::from_millis(2);
-/// How long a trip that has begun to wait goes on doing so: a peer that drips would hold a thread of the pool for as long as
-/// it likes. Some dozens of moments, beside which going back and coming again costs nothing.
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
-
-/// The next lines of a listing, appended to the buffer; false when they were the last. Runs on the blocking pool.
+/// The next lines of a listing, appended to the buffer; false when they were the last. Runs on the pool.
 pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>;
 
 /// What flows, and by which road.
@@ -129,6 +120,11 @@ impl Traffic {
     /// Every road tells how many bytes have moved.
     pub(super) fn has_moved(&self, bytes: u64) {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.has_gone(bytes);
+    }
+
+    /// The same of what a trip has moved, which has told of it already.
+    pub(super) fn has_gone(&self, bytes: u64) {
         if let Some(pace) = &self.pace {
             pace.moved(bytes);
         }
@@ -138,9 +134,9 @@ impl Traffic {
         self.within_stall(self.socket.writable()).await
     }
 
-    /// What a trip to the pool takes along.
+    /// What a trip takes along.
     pub(super) fn wire(&self) -> Wire {
-        Wire { socket: Arc::clone(&self.socket), sealed: self.sealed.clone() }
+        Wire::new(Arc::clone(&self.socket), self.sealed.clone(), Arc::clone(&self.moved))
     }
 
     pub(super) async fn readable(&self) -> Result<(), Broken> {
@@ -152,65 +148,5 @@ impl Traffic {
             io::ErrorKind::TimedOut => Broken::Stalled(self.stall),
             _ => Broken::Connection(e),
         })
-    }
-}
-
-/// How a trip to the pool waits by itself for the peer: only for a fast one, and not for long.
-#[derive(Default)]
-pub(super) struct Patience {
-    /// When it is at its end; it begins with the first wait.
-    until: Option<Instant>,
-}
-
-impl Patience {
-    /// Whether there is `more` to do, which is asked with how long to wait for it, now that so much has `moved`.
-    pub(super) fn waits_for(&mut self, more: impl FnOnce(Duration) -> bool, moved: u64) -> bool {
-        self.waits_at(Instant::now(), more, moved)
-    }
-
-    fn waits_at(&mut self, now: Instant, more: impl FnOnce(Duration) -> bool, moved: u64) -> bool {
-        if moved < FAST {
-            return false;
-        }
-        let until = *self.until.get_or_insert(now + LONGEST_WAIT);
-        let left = until.saturating_duration_since(now);
-        !left.is_zero() && more(MOMENT.min(left))
-    }
-}
-
-/// A data connection as a trip to the pool has it.
-pub(super) struct Wire {
-    pub(super) socket: Arc<Socket>,
-    sealed: Option<Arc<Mutex<Sealed>>>,
-}
-
-impl Wire {
-    /// Its TLS, where there is any.
-    pub(super) fn sealed(&self) -> Option<MutexGuard<'_, Sealed>> {
-        // A panic while it is held ends the transfer.
-        self.sealed.as_ref().map(|sealed| sealed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A peer for which it is always a moment too early would hold the thread of a trip for hours.
-    #[test]
-    fn a_trip_waits_for_fast_peers_and_not_for_long() {
-        let (mut patience, began) = (Patience::default(), Instant::now());
-        assert!(!patience.waits_at(began, |_| panic!("nobody waits for a slow peer"), FAST - 1));
-        assert!(!patience.waits_at(began, |_| false, FAST), "nothing has come");
-        let (mut now, mut waits) = (began, 0);
-        let drips = |now: &mut Instant, wait: Duration| {
-            *now += wait;
-            true
-        };
-        while patience.waits_at(now, |wait| drips(&mut now, wait), FAST) {
-            waits += 1;
-        }
-        assert_eq!(now - began, LONGEST_WAIT);
-        assert_eq!(waits, LONGEST_WAIT.as_millis() / MOMENT.as_millis());
     }
 }

@@ -5,12 +5,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use gftp_plugin::listen;
-use gftp_plugin::rt::{self, Socket};
+use gftp_plugin::rt;
 use socket2::SockRef;
 
 use super::coding::{Decoders, Step};
-use super::pump::{Broken, Patience, Traffic};
+use super::pump::{Broken, Traffic};
 use super::sealed::Came;
+use super::trip::{Next, WindowEnd, Wire};
 use crate::store::{Inflow, Upload};
 
 /// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory.
@@ -22,8 +23,6 @@ const LEAST_KERNEL_BUFFER: usize = 64 * 1024;
 /// From a second's worth of this on the kernel chooses the size itself, and it knows best: up to some MiB, which go in a
 /// few seconds, while no program may ask for as much as a long line needs (net.core.rmem_max).
 const LARGEST_KERNEL_BUFFER: usize = 1024 * 1024;
-/// What one trip to the pool may take in, for the reason for which `SEND_WINDOW` is what it is.
-const RECEIVE_WINDOW: u64 = 8 * 1024 * 1024;
 
 impl Traffic {
     pub(super) async fn receive(
@@ -32,8 +31,8 @@ impl Traffic {
         mut decoders: Decoders,
     ) -> (Option<Upload>, Result<(), Broken>) {
         if self.sealed.is_some() && decoders.is_empty() {
-            let (upload, end) = self.take_in_sealed(upload).await;
-            return (Some(upload), end);
+            let (upload, poured) = self.pour_sealed(upload).await;
+            return (Some(upload), poured);
         }
         let mut buffer = vec![0; FIRST_BUFFER];
         let mut unseen = decoders.is_empty();
@@ -75,43 +74,6 @@ impl Traffic {
         }
     }
 
-    /// Takes in what comes through TLS, to its end.
-    async fn take_in_sealed(&self, mut upload: Upload) -> (Upload, Result<(), Broken>) {
-        loop {
-            let window = match self.may_take(RECEIVE_WINDOW).await {
-                Ok(window) => window,
-                Err(broken) => return (upload, Err(broken)),
-            };
-            let wire = self.wire();
-            let (taken, inflow);
-            (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = wire
-                    .sealed()
-                    .map_or((0, Inflow::Unsupported), |mut sealed| sealed.take_in(&wire.socket, &mut upload, window));
-                (upload, taken)
-            })
-            .await;
-            self.has_moved(taken);
-            match inflow {
-                Inflow::Enough => {}
-                Inflow::Dry => {
-                    // The end of the data is a small record of its own.
-                    listen::confirm(&self.socket);
-                    if let Err(broken) = self.readable().await {
-                        return (upload, Err(broken));
-                    }
-                }
-                Inflow::Ended => {
-                    self.answer_end().await;
-                    return (upload, Ok(()));
-                }
-                Inflow::Lost(e) => return (upload, Err(lost(e))),
-                Inflow::Refused(e) => return (upload, Err(Broken::Store(e))),
-                Inflow::Unsupported => return (upload, Err(lost(io::ErrorKind::Unsupported.into()))),
-            }
-        }
-    }
-
     /// The client has said that its upload is whole, and some wait to hear that from us too before they listen to a reply.
     /// One that has gone already has lost nothing.
     async fn answer_end(&self) {
@@ -119,24 +81,45 @@ impl Traffic {
         let _ = self.socket.get_ref().shutdown(std::net::Shutdown::Write);
     }
 
-    /// Takes in what comes, without seeing it, for as long as the peer keeps up; how that ended, if not by a failure.
+    /// Takes in what comes through TLS, to its end.
+    async fn pour_sealed(&self, mut upload: Upload) -> (Upload, Result<(), Broken>) {
+        loop {
+            let poured;
+            (upload, poured) = self.pour(upload).await;
+            let ended = match poured {
+                Ok(Inflow::Dry) => match self.readable().await {
+                    Ok(()) => continue,
+                    Err(broken) => Err(broken),
+                },
+                Ok(Inflow::Ended) => {
+                    self.answer_end().await;
+                    Ok(())
+                }
+                Ok(_) => Err(lost(io::ErrorKind::Unsupported.into())),
+                Err(broken) => Err(broken),
+            };
+            return (upload, ended);
+        }
+    }
+
+    /// Takes in what comes, for as long as the peer keeps up and the store can; how that ended, if not by a failure.
     async fn pour(&self, mut upload: Upload) -> (Upload, Result<Inflow, Broken>) {
         loop {
-            let window = match self.may_take(RECEIVE_WINDOW).await {
-                Ok(window) => window,
+            let limit = match self.may_take(u64::MAX).await {
+                Ok(limit) => limit,
                 Err(broken) => return (upload, Err(broken)),
             };
-            let socket = Arc::clone(&self.socket);
+            let wire = self.wire();
             let (taken, inflow);
             (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = take_in(&socket, &mut upload, window);
+                let taken = take_in_trip(&wire, &mut upload, limit);
                 (upload, taken)
             })
             .await;
-            self.has_moved(taken);
+            self.has_gone(taken);
             match inflow {
                 Inflow::Enough => {}
-                Inflow::Lost(e) => return (upload, Err(Broken::Connection(e))),
+                Inflow::Lost(e) => return (upload, Err(lost(e))),
                 Inflow::Refused(e) => return (upload, Err(Broken::Store(e))),
                 Inflow::Dry | Inflow::Ended | Inflow::Unsupported => return (upload, Ok(inflow)),
             }
@@ -269,15 +252,28 @@ impl Traffic {
     }
 }
 
-/// Takes in what comes, for as long as the peer sends without delay; how many bytes came, whatever happened then.
-fn take_in(socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
-    let (mut taken, mut patience) = (0, Patience::default());
-    loop {
-        let (came, inflow) = upload.take_in(socket, limit.saturating_sub(taken));
-        taken += came;
-        let is_dry = matches!(inflow, Inflow::Dry);
-        if !(is_dry && patience.waits_for(|moment| listen::can_read_within(socket, moment), taken)) {
-            return (taken, inflow);
+/// Takes in `limit` bytes, for as long as the peer sends them without delay.
+fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
+    let window = |_, most| match wire.sealed() {
+        Some(mut sealed) => sealed.take_in(&wire.socket, upload, most),
+        None => upload.take_in(&*wire.socket, most),
+    };
+    let is_ready = |moment| {
+        if wire.sealed().is_some() {
+            // The end of the data is a small record of its own.
+            listen::confirm(&wire.socket);
+        }
+        listen::can_read_within(&wire.socket, moment)
+    };
+    wire.trip(limit, window, is_ready)
+}
+
+impl WindowEnd for Inflow {
+    fn next(&self) -> Next {
+        match self {
+            Inflow::Enough => Next::Window,
+            Inflow::Dry => Next::Wait,
+            Inflow::Ended | Inflow::Lost(_) | Inflow::Refused(_) | Inflow::Unsupported => Next::End,
         }
     }
 }

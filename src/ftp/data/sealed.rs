@@ -1,13 +1,12 @@
 //! The bytes of a data connection in TLS: sealed and opened in bounded pieces by whoever may block, on a socket that does
 //! not. It knows how such a stream ends, which plain TCP does not tell. Refuses to know what a transfer is.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
 use gftp_plugin::tls::Tunnel;
 
-use super::pump::Patience;
 use crate::store::{Inflow, Reading, Upload, Window};
 
 /// What is sealed at once: some records, within the second-level cache together with what they become.
@@ -54,10 +53,10 @@ impl Sealed {
         self.tunnel.has_ended()
     }
 
-    /// Sends what was sealed. WouldBlock: not all of it.
-    pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
+    /// Sends what was sealed, `more` or the end being about to follow. WouldBlock: not all of it.
+    pub fn flush(&mut self, socket: &Socket, more: bool) -> io::Result<()> {
         while !self.tunnel.unsent().is_empty() {
-            match socket.get_ref().write(self.tunnel.unsent()) {
+            match listen::send(socket, self.tunnel.unsent(), more) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.tunnel.sent(count),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -68,26 +67,23 @@ impl Sealed {
     }
 
     /// Sends from the front of `bytes`; how many were taken, whatever came then.
-    pub fn send(&mut self, socket: &Socket, bytes: &[u8]) -> (usize, io::Result<()>) {
+    pub fn send(&mut self, socket: &Socket, bytes: &[u8], more: bool) -> (usize, io::Result<()>) {
         let mut taken = 0;
         for piece in bytes.chunks(SEAL_SIZE) {
-            if let Err(e) = self.flush(socket).and_then(|()| self.tunnel.seal(piece)) {
+            if let Err(e) = self.flush(socket, false).and_then(|()| self.tunnel.seal(piece)) {
                 return (taken, Err(e));
             }
             taken += piece.len();
         }
-        (taken, self.flush(socket))
+        (taken, self.flush(socket, more))
     }
 
     /// Sends `limit` bytes of a file from `offset`.
     pub fn send_window(&mut self, socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
-        let (mut sent, mut patience) = (0, Patience::default());
-        let more = |moment| listen::can_write_within(socket, moment);
+        let mut sent = 0;
         let end = loop {
-            match self.flush(socket) {
-                Ok(()) => {}
-                Err(e) if would_block(&e) && patience.waits_for(more, sent) => continue,
-                Err(e) => break Err(e),
+            if let Err(e) = self.flush(socket, false) {
+                break Err(e);
             }
             if sent >= limit {
                 break Ok(());
@@ -114,8 +110,7 @@ impl Sealed {
 
     /// Takes in what has come until nothing more has, or `limit` bytes are reached, by a record at most too many; how many came, whatever happened then.
     pub fn take_in(&mut self, socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
-        let (mut taken, mut patience) = (0, Patience::default());
-        let more = |moment| listen::can_read_within(socket, moment);
+        let mut taken = 0;
         loop {
             let left = usize::try_from(limit.saturating_sub(taken)).unwrap_or(usize::MAX);
             let gathered = self.tunnel.plain().len();
@@ -132,7 +127,6 @@ impl Sealed {
             let end = match came {
                 Ok(Came::Some) if taken < limit => continue,
                 Ok(Came::Some) => Inflow::Enough,
-                Ok(Came::Nothing) if taken < limit && patience.waits_for(more, taken) => continue,
                 Ok(Came::Nothing) => Inflow::Dry,
                 Ok(Came::End) => Inflow::Ended,
                 Err(e) => Inflow::Lost(e),

@@ -1,44 +1,37 @@
 //! The roads out: a file through the kernel, or in pieces that are coded on the way; a listing batch by batch.
 //! Refuses to know what is said about it.
 
-use std::io::{self, Write};
+use std::io;
 
 use gftp_plugin::listen;
-use gftp_plugin::rt::{self, Socket};
+use gftp_plugin::rt;
 
 use super::coding::Encoders;
-use super::pump::{Broken, Lines, Patience, TEXT_PIECE, Traffic};
+use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
+use super::trip::{Next, WindowEnd, Wire};
 use crate::store::{Reading, StoreError, Window};
 
-/// What one trip to the pool may send: large enough that the trip costs nothing beside it, small enough (some
-/// milliseconds at memory speed) that pool threads are shared fairly. A slower peer ends it earlier.
-const SEND_WINDOW: u64 = 8 * 1024 * 1024;
-
-/// What is sent without a trip to the pool, if it is in memory: what the kernel takes at once (its send buffers begin with
+/// What is sent without a trip, if it is in memory: what the kernel takes at once (its send buffers begin with
 /// 16 KiB and grow), for less time than it takes to wake another thread.
 const SMALL: usize = 64 * 1024;
 
 impl Traffic {
     pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
         if let Some(rest) = reading.rest_from_memory(offset, SMALL) {
-            self.send_bytes(rest).await?;
+            self.send_bytes(rest, true).await?;
             return self.send_end().await;
         }
         while offset < reading.size {
             let wire = self.wire();
-            let limit = self.may_move(SEND_WINDOW.min(reading.size - offset)).await?;
-            let window;
-            (reading, window) = rt::unblock(move || {
-                let window = match wire.sealed() {
-                    Some(mut sealed) => sealed.send_window(&wire.socket, &reading, offset, limit),
-                    None => send_window(&wire.socket, &reading, offset, limit),
-                };
-                (reading, window)
+            let limit = self.may_move(reading.size - offset).await?;
+            let (sent, end);
+            (reading, (sent, end)) = rt::unblock(move || {
+                let gone = send_trip(&wire, &reading, offset, limit);
+                (reading, gone)
             })
             .await;
-            let Window { sent, end } = window;
             offset += sent;
-            self.has_moved(sent);
+            self.has_gone(sent);
             match end {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -115,22 +108,23 @@ impl Traffic {
             // Line ends are changed faster than a thread is woken for it.
             encoders.encode(piece, last)
         };
-        self.send_bytes(coded).await?;
+        self.send_bytes(coded, last).await?;
         Ok(encoders)
     }
 
-    async fn send_bytes(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+    /// Sends them; the `last` ones go together with what ends the data.
+    async fn send_bytes(&self, bytes: Vec<u8>, last: bool) -> Result<(), Broken> {
         match &self.sealed {
-            Some(_) => self.seal_all(bytes).await,
-            None => self.send_all(&bytes).await,
+            Some(_) => self.seal_all(bytes, last).await,
+            None => self.send_all(&bytes, last).await,
         }
     }
 
-    async fn send_all(&self, mut bytes: &[u8]) -> Result<(), Broken> {
+    async fn send_all(&self, mut bytes: &[u8], last: bool) -> Result<(), Broken> {
         while !bytes.is_empty() {
             let most = self.may_move(bytes.len() as u64).await?;
             let allowed = &bytes[..bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
-            match self.socket.get_ref().write(allowed) {
+            match listen::send(&self.socket, allowed, last && allowed.len() == bytes.len()) {
                 Ok(0) => return Err(Broken::Connection(io::ErrorKind::WriteZero.into())),
                 Ok(count) => {
                     bytes = &bytes[count..];
@@ -145,7 +139,7 @@ impl Traffic {
     }
 
     /// The same through TLS, which is no work for the executor unless it is little.
-    async fn seal_all(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+    async fn seal_all(&self, bytes: Vec<u8>, last: bool) -> Result<(), Broken> {
         let (mut bytes, mut at) = (bytes, 0);
         loop {
             let most = self.may_move((bytes.len() - at) as u64).await?;
@@ -153,9 +147,9 @@ impl Traffic {
             let (wire, sent, end);
             wire = self.wire();
             let seal = move || {
-                let rest = bytes.get(at..until).unwrap_or_default();
+                let (rest, last) = (bytes.get(at..until).unwrap_or_default(), last && until == bytes.len());
                 let (sent, end) =
-                    wire.sealed().map_or((rest.len(), Ok(())), |mut sealed| sealed.send(&wire.socket, rest));
+                    wire.sealed().map_or((rest.len(), Ok(())), |mut sealed| sealed.send(&wire.socket, rest, last));
                 (bytes, sent, end)
             };
             (bytes, sent, end) = if until - at <= SMALL { seal() } else { rt::unblock(seal).await };
@@ -170,13 +164,13 @@ impl Traffic {
         }
     }
 
-    /// Says that TLS ends here, after all that was sealed.
+    /// Says that TLS ends here, after all that was sealed. The connection is to be shut down then.
     pub(super) async fn close_tls(&self) -> Result<(), Broken> {
         if let Some(mut sealed) = self.wire().sealed() {
             sealed.close();
         }
         loop {
-            let flushed = self.wire().sealed().map_or(Ok(()), |mut sealed| sealed.flush(&self.socket));
+            let flushed = self.wire().sealed().map_or(Ok(()), |mut sealed| sealed.flush(&self.socket, true));
             match flushed {
                 Ok(()) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -193,14 +187,30 @@ impl Traffic {
 }
 
 /// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay.
-fn send_window(socket: &Socket, reading: &Reading, offset: u64, limit: u64) -> Window {
-    let (mut sent, mut patience) = (0, Patience::default());
-    loop {
-        let window = reading.send_window(socket, offset.saturating_add(sent), limit.saturating_sub(sent));
-        sent += window.sent;
-        let is_full = window.end.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
-        if !(is_full && patience.waits_for(|moment| listen::can_write_within(socket, moment), sent)) {
-            return Window { sent, end: window.end };
+fn send_trip(wire: &Wire, reading: &Reading, offset: u64, limit: u64) -> (u64, io::Result<()>) {
+    let window = |gone: u64, most: u64| {
+        let at = offset.saturating_add(gone);
+        let Window { sent, end } = match wire.sealed() {
+            Some(mut sealed) => sealed.send_window(&wire.socket, reading, at, most),
+            None => reading.send_window(&*wire.socket, at, most),
+        };
+        (sent, end)
+    };
+    listen::hold_back(&wire.socket, true);
+    let (sent, end) = wire.trip(limit, window, |moment| listen::can_write_within(&wire.socket, moment));
+    // The last packet is filled up by what ends the data.
+    if offset.saturating_add(sent) < reading.size {
+        listen::hold_back(&wire.socket, false);
+    }
+    (sent, end)
+}
+
+impl WindowEnd for io::Result<()> {
+    fn next(&self) -> Next {
+        match self {
+            Ok(()) => Next::Window,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Next::Wait,
+            Err(_) => Next::End,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The lines of listings: what the store shows, in the form that the verb promises. Runs on the blocking pool.
+//! The lines of listings: what the store shows, in the form that the verb promises. Runs on the pool.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -101,7 +101,7 @@ fn troubled(trouble: &Trouble, rest: Text) -> Reply {
     Reply::new(code_of(&trouble.error), text)
 }
 
-/// Takes step after step until there are none left, each as one bounded piece on the blocking pool.
+/// Takes step after step until there are none left, each as one bounded piece on the pool.
 async fn in_pieces<Job: Send + 'static>(
     mut job: Job,
     step: impl Fn(&mut Job) -> Result<bool, Trouble> + Copy + Send + 'static,

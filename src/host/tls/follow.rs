@@ -34,7 +34,7 @@ impl<T> Followed<T> {
     }
 
     /// What it has become, if the files have changed and are right. Where they are wrong they are tried again each time, and
-    /// the second time the log is told. To be asked on the blocking pool.
+    /// the second time the log is told. To be asked on the pool.
     pub(super) fn look(&mut self) -> Option<T> {
         // All of them are asked, since asking is what remembers.
         let changed = self.files.iter_mut().filter_map(|file| file.has_changed().then_some(())).count();

@@ -1,0 +1,201 @@
+//! The pool: threads that do what may block, as many as there is work, up to a bound. The one inside async-std begins a thread
+//! only where five pieces of work wait for one, so that a transfer which waits for its peer would hold up four others; this one
+//! begins a thread at once. Refuses to know what the work is.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+
+/// Threads at once. Where there is more work than this it takes turns, and none of it is fast anyway. A thread that waits costs
+/// some 20 KiB; a disk that hangs may hold as many.
+const MOST: usize = 256;
+/// How long a thread waits for more to do: between the files of a session it is not begun again and again.
+const REST: Duration = Duration::from_secs(5);
+
+/// The pool of this process; its threads begin with the first work, since one that is older than the process's confinement
+/// would not be confined.
+pub(crate) static POOL: Pool = Pool::new();
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads, and what they are to do.
+pub(crate) struct Pool {
+    queue: Mutex<Queue>,
+    called: Condvar,
+    /// Whether work waits that no thread is free for.
+    wanted: AtomicBool,
+}
+
+struct Queue {
+    waiting: VecDeque<Work>,
+    threads: usize,
+    /// Those of the threads that have nothing to do.
+    resting: usize,
+}
+
+/// What comes of a new piece of work.
+enum Put {
+    /// A thread that rests is to be woken.
+    Wake,
+    /// Nothing: a thread that has begun or ends its work takes it.
+    Taken,
+    /// It has to be done here and now: this machine lets us have no thread at all.
+    Alone(Work),
+}
+
+impl Pool {
+    const fn new() -> Pool {
+        let queue = Queue { waiting: VecDeque::new(), threads: 0, resting: 0 };
+        Pool { queue: Mutex::new(queue), called: Condvar::new(), wanted: AtomicBool::new(false) }
+    }
+
+    /// Whether others wait for a thread: who holds one and could go back for a while should do so.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Does it on a thread, and waits for its result; a panic comes back, too. What has been asked for is done, also when the
+    /// waiting future is dropped: it must be bounded by itself.
+    pub(crate) async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (answer, answered) = oneshot::channel();
+        let work = move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            // Whoever asked may be gone by now.
+            let _ = answer.send(result);
+        };
+        match self.put(Box::new(work)) {
+            // Not under the lock, which the woken thread takes first.
+            Put::Wake => self.called.notify_one(),
+            Put::Taken => {}
+            Put::Alone(work) => work(),
+        }
+        match answered.await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => resume_unwind(panic),
+            // All work is done, so that this does not happen.
+            Err(oneshot::Canceled) => std::future::pending().await,
+        }
+    }
+
+    fn put(&'static self, work: Work) -> Put {
+        let mut queue = self.lock();
+        queue.waiting.push_back(work);
+        let mut put = Put::Taken;
+        if queue.resting >= queue.waiting.len() {
+            put = Put::Wake;
+        } else if queue.threads < MOST {
+            match thread::Builder::new().name("gftp-pool".to_string()).spawn(|| self.serve()) {
+                Ok(_) => queue.threads += 1,
+                Err(_) if queue.threads == 0 => put = queue.waiting.pop_back().map_or(Put::Taken, Put::Alone),
+                Err(_) => {}
+            }
+        }
+        self.note(&queue);
+        put
+    }
+
+    /// A thread's life.
+    fn serve(&self) {
+        let mut queue = self.lock();
+        loop {
+            while let Some(work) = queue.waiting.pop_front() {
+                self.note(&queue);
+                drop(queue);
+                work();
+                queue = self.lock();
+            }
+            queue.resting += 1;
+            let (back, rest) = self.called.wait_timeout(queue, REST).unwrap_or_else(PoisonError::into_inner);
+            queue = back;
+            queue.resting -= 1;
+            if rest.timed_out() && queue.waiting.is_empty() {
+                queue.threads -= 1;
+                return;
+            }
+        }
+    }
+
+    fn note(&self, queue: &Queue) {
+        // A thread that has just begun is on its way to what waits.
+        self.wanted.store(queue.threads == MOST && queue.waiting.len() > queue.resting, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that can panic is done under it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Arc, Barrier};
+
+    use futures::executor::block_on;
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn pool() -> &'static Pool {
+        Box::leak(Box::new(Pool::new()))
+    }
+
+    /// As many as wait for each other have a thread each, at once.
+    #[test]
+    fn who_waits_holds_nobody_up() {
+        let (pool, all) = (pool(), Arc::new(Barrier::new(MOST)));
+        for _ in 0..2 {
+            let works = (0..MOST).map(|_| {
+                let all = Arc::clone(&all);
+                pool.run(move || all.wait().is_leader())
+            });
+            let leaders = block_on(join_all(works)).into_iter().filter(|leads| *leads).count();
+            assert_eq!((leaders, pool.is_wanted(), pool.lock().threads <= MOST), (1, false, true));
+        }
+    }
+
+    /// More than there are threads take turns, and whoever holds one is told that it is wanted.
+    #[test]
+    fn threads_are_bounded_and_go_round() {
+        const WORKS: usize = 3 * MOST;
+        let (pool, asked) = (pool(), Arc::new(AtomicBool::new(false)));
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let works = (0..WORKS).map(|number| {
+            let (asked, now, most) = (Arc::clone(&asked), Arc::clone(&now), Arc::clone(&most));
+            pool.run(move || {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                // The first ones stay until one of them is asked to go.
+                while number < MOST && !asked.load(Ordering::SeqCst) {
+                    asked.fetch_or(pool.is_wanted(), Ordering::SeqCst);
+                    thread::yield_now();
+                }
+                now.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        assert_eq!(block_on(join_all(works)).len(), WORKS);
+        assert!(most.load(Ordering::SeqCst) <= MOST && !pool.is_wanted());
+    }
+
+    #[test]
+    fn a_panic_reaches_whoever_asked_and_nobody_else() {
+        let pool = pool();
+        let work = pool.run(|| resume_unwind(Box::new("a panic for a test")));
+        let caught: thread::Result<()> = catch_unwind(AssertUnwindSafe(|| block_on(work)));
+        assert!(caught.is_err());
+        assert_eq!(block_on(pool.run(|| 7)), 7);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_done_though_nobody_waits() {
+        let (pool, (done, is_done)) = (pool(), std::sync::mpsc::channel());
+        let mut work = Box::pin(pool.run(move || done.send(7)));
+        assert!(futures::FutureExt::now_or_never(&mut work).is_none_or(|sent| sent.is_ok()));
+        drop(work);
+        assert_eq!(is_done.recv(), Ok(7));
+    }
+}

@@ -1,0 +1,128 @@
+//! A trip to the pool: as much of a transfer as can be done without waiting for long, window after window.
+//! Refuses to know what moves, and which way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gftp_plugin::rt::{self, Socket};
+
+use super::sealed::Sealed;
+
+/// How long a trip waits for its peer by itself: many times what a fast peer lets one wait for, and beside it going back and
+/// coming again costs nothing.
+const MOMENT: Duration = Duration::from_millis(10);
+/// What a trip moves before it looks whether others want its thread, and before STAT can see it: some milliseconds at memory
+/// speed, so that the look costs nothing.
+const WINDOW: u64 = 8 * 1024 * 1024;
+
+/// How one window of a trip has ended, and so how the trip goes on.
+pub(super) trait WindowEnd {
+    /// What comes next.
+    fn next(&self) -> Next;
+}
+
+/// What comes after a window of a trip.
+pub(super) enum Next {
+    /// Another one.
+    Window,
+    /// Another one, once the peer is ready.
+    Wait,
+    /// Nothing.
+    End,
+}
+
+/// A data connection as a trip has it.
+pub(super) struct Wire {
+    pub(super) socket: Arc<Socket>,
+    sealed: Option<Arc<Mutex<Sealed>>>,
+    moved: Arc<AtomicU64>,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Arc<Socket>, sealed: Option<Arc<Mutex<Sealed>>>, moved: Arc<AtomicU64>) -> Wire {
+        Wire { socket, sealed, moved }
+    }
+
+    /// Its TLS, where there is any.
+    pub(super) fn sealed(&self) -> Option<MutexGuard<'_, Sealed>> {
+        // A panic while it is held ends the transfer.
+        self.sealed.as_ref().map(|sealed| sealed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A trip of `limit` bytes: one `window` after another, which is told how many bytes have gone and how many may, for as long
+    /// as the peer keeps up, which a look with the time to wait for it tells, and nobody else wants the thread. How many have
+    /// gone, whatever happened then.
+    pub(super) fn trip<E: WindowEnd>(
+        &self,
+        limit: u64,
+        mut window: impl FnMut(u64, u64) -> (u64, E),
+        is_ready: impl Fn(Duration) -> bool,
+    ) -> (u64, E) {
+        let told = |gone, most| {
+            let (moved, end) = window(gone, most);
+            self.moved.fetch_add(moved, Ordering::Relaxed);
+            (moved, end)
+        };
+        windows(limit, told, is_ready, rt::pool_is_wanted)
+    }
+}
+
+fn windows<E: WindowEnd>(
+    limit: u64,
+    mut window: impl FnMut(u64, u64) -> (u64, E),
+    is_ready: impl Fn(Duration) -> bool,
+    is_wanted: impl Fn() -> bool,
+) -> (u64, E) {
+    let mut gone = 0;
+    loop {
+        let (moved, end) = window(gone, WINDOW.min(limit.saturating_sub(gone)));
+        gone += moved;
+        let goes_on = match end.next() {
+            Next::Window => gone < limit && !is_wanted(),
+            Next::Wait => !is_wanted() && is_ready(MOMENT),
+            Next::End => false,
+        };
+        if !goes_on {
+            return (gone, end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+
+    use super::*;
+
+    /// What windows come to, one after another: as much as there may be, or 7 bytes and the peer lets us wait.
+    fn trip(limit: u64, waits: &[bool], ready: u32, wanted: u32) -> (u64, bool) {
+        let (asked, looked, turn) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let window = |gone: u64, most: u64| {
+            assert!(most <= WINDOW && gone + most <= limit);
+            let waits = waits.get(turn.replace(turn.get() + 1)).is_some_and(|waits| *waits);
+            if waits { (7, Err(io::Error::from(io::ErrorKind::WouldBlock))) } else { (most, Ok(())) }
+        };
+        let (gone, end) = windows(
+            limit,
+            window,
+            |moment| moment == MOMENT && looked.replace(looked.get() + 1) < ready,
+            || asked.replace(asked.get() + 1) >= wanted,
+        );
+        (gone, end.is_ok())
+    }
+
+    /// A peer that drips must not hold a thread which others want, nor one that rests hold any.
+    #[test]
+    fn a_trip_goes_on_until_the_peer_rests_or_others_wait() {
+        const ALWAYS: u32 = u32::MAX;
+        let whole = 3 * WINDOW + 5;
+        assert_eq!(trip(whole, &[], 0, ALWAYS), (whole, true), "all of it");
+        assert_eq!(trip(0, &[], 0, ALWAYS), (0, true), "nothing, which may have to be flushed");
+        assert_eq!(trip(whole, &[], 0, 1), (2 * WINDOW, true), "others wait after the second window");
+        assert_eq!(trip(whole, &[false, true], 0, ALWAYS), (WINDOW + 7, false), "the peer rests");
+        assert_eq!(trip(whole, &[true, true], 2, ALWAYS), (whole, true), "the peer drips, and nobody minds");
+        assert_eq!(trip(whole, &[true; 99], ALWAYS, 20), (21 * 7, false), "the peer drips, and others wait");
+    }
+}
