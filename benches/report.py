@@ -97,7 +97,10 @@ ROWS = [
 
 
 # What the kernel can do: its words, and the scenario that can do no better, with its words.
-LIMITS = [("sendfile", "sendfile of {big}", "retr", "RETR"), ("splice", "splice of {big} into memory", "stor", "STOR"),
+LIMITS = [("sendfile", "sendfile of {big}", "retr", "RETR"),
+          ("sendfile-8", "sendfile of {big} over 8 connections", "retr-8", "RETR over 8 connections"),
+          ("splice", "splice of {big} into memory", "stor", "STOR"),
+          ("splice-8", "splice of {big} into memory over 8 connections", "stor-8", "STOR over 8 connections"),
           ("splice-disk", "splice of {big} to the disk", "stor-disk", "STOR to the disk")]
 
 
@@ -147,7 +150,7 @@ def limits(run):
         share = f"{what} {statistics.median(map(speed, ours)) / fastest:.0%}" if ours else "–"
         cells = [words.format(**run["sizes"]), number(fastest), number(statistics.median(map(cpu_of_bytes, measured)))]
         lines.append("| " + " | ".join([*cells, share]) + " |")
-    head = ["What the kernel can do over one connection, with neither FTP nor a server; medians of the same rounds.", "",
+    head = ["What the kernel can do, with neither FTP nor a server; medians of the same rounds.", "",
             "|  | MB/s | CPU s/GiB | gftp's MB/s of that |", "|---|---:|---:|---:|"]
     return ["", *head, *lines] if lines else []
 

@@ -47,7 +47,7 @@ SCENARIOS = {
 # Those whose files are on the disk; all others are in memory.
 ON_DISK = {"stor-disk", "cold"}
 # Beside which it is worth to know what the kernel can do.
-BESIDE_LIMITS = {"retr", "stor", "stor-disk"}
+BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 
 FORKS = "it has a process for each session, or two: so many would take the machine down"
 LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}

@@ -1,10 +1,11 @@
-//! What the kernel can do over one connection of loopback, with neither FTP nor a server: what no server can beat.
+//! What the kernel can do over loopback, with neither FTP nor a server: what no server can beat.
 //!
 //! The bytes and the clients are those of the scenarios; what stands in for the server is a bare loop.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use crate::{Done, Failure, plain};
 const SENT_AT_ONCE: u64 = 0x7fff_f000;
 /// The pipe of splice: the largest that everybody may have.
 const PIPE: usize = 1 << 20;
+/// Connections where there are many, as in the scenarios; each has its part of the bytes.
+const MANY: u64 = 8;
 
 #[derive(Args)]
 pub struct Limits {
@@ -36,66 +39,79 @@ pub struct Limits {
     bytes: u64,
 }
 
+/// One side of a connection, which tells how many bytes it has moved.
+type Side<'a> = &'a (dyn Fn(TcpStream) -> Result<u64, Failure> + Sync);
+
 impl Limits {
     pub fn run(&self) -> Result<Value, Failure> {
         let mut told = Map::new();
-        told.insert("sendfile".to_string(), self.sent()?.told());
-        told.insert("splice".to_string(), self.stored(&self.memory)?.told());
+        told.insert("sendfile".to_string(), self.sent(1)?.told());
+        told.insert("sendfile-8".to_string(), self.sent(MANY)?.told());
+        told.insert("splice".to_string(), self.stored(&self.memory, 1)?.told());
+        told.insert("splice-8".to_string(), self.stored(&self.memory, MANY)?.told());
         if let Some(disk) = &self.disk {
-            told.insert("splice-disk".to_string(), self.stored(disk)?.told());
+            told.insert("splice-disk".to_string(), self.stored(disk, 1)?.told());
         }
         Ok(Value::Object(told))
     }
 
     /// The server's side of RETR is sendfile.
-    fn sent(&self) -> Result<Done, Failure> {
-        let file = File::open(&self.file)?;
+    fn sent(&self, connections: u64) -> Result<Done, Failure> {
+        let (file, each) = (File::open(&self.file)?, self.bytes / connections);
         let send = |socket: TcpStream| {
             let mut offset = 0;
-            while offset < self.bytes {
-                let count = (self.bytes - offset).min(SENT_AT_ONCE);
+            while offset < each {
+                let count = (each - offset).min(SENT_AT_ONCE);
                 if sendfile(&socket, &file, Some(&mut offset), usize::try_from(count)?)? == 0 {
                     return Err("the file is too short".into());
                 }
             }
-            Ok(self.bytes)
+            Ok(each)
         };
-        let discard = |socket: TcpStream| plain::discard(&socket, self.bytes);
-        self.measured(send, discard)
+        measured(connections, each, &send, &|socket| plain::discard(&socket, each))
     }
 
-    /// The server's side of STOR is splice, from the socket into a pipe and out of it into the file.
-    fn stored(&self, path: &Path) -> Result<Done, Failure> {
-        let piece = plain::piece()?;
-        let store = |socket: TcpStream| spliced(&socket, &File::create(path)?);
-        let send = |socket: TcpStream| plain::send(&socket, self.bytes, &piece).map(|()| self.bytes);
-        let done = self.measured(store, send);
-        fs::remove_file(path)?;
+    /// The server's side of STOR is splice, from the socket into a pipe and out of it into a file of its own.
+    fn stored(&self, path: &Path, connections: u64) -> Result<Done, Failure> {
+        let (piece, each, number) = (plain::piece()?, self.bytes / connections, AtomicU64::new(0));
+        let named = |number| path.with_extension(format!("{number}"));
+        let store = |socket: TcpStream| spliced(&socket, &File::create(named(number.fetch_add(1, Ordering::Relaxed)))?);
+        let send = |socket: TcpStream| plain::send(&socket, each, &piece).map(|()| each);
+        let done = measured(connections, each, &store, &send);
+        for number in 0..connections {
+            fs::remove_file(named(number))?;
+        }
         done
     }
+}
 
-    /// Both sides of one connection at once, in a thread each; the CPU is that of the server's side.
-    fn measured(
-        &self,
-        server: impl FnOnce(TcpStream) -> Result<u64, Failure> + Send,
-        client: impl FnOnce(TcpStream) -> Result<u64, Failure> + Send,
-    ) -> Result<Done, Failure> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+/// Both sides of so many connections at once, in a thread each; the CPU is that of the server's sides.
+fn measured(connections: u64, each: u64, server: Side<'_>, client: Side<'_>) -> Result<Done, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let mut pairs = Vec::new();
+    for _ in 0..connections {
         let near = TcpStream::connect(listener.local_addr()?)?;
-        let (far, _) = listener.accept()?;
-        let begun = Instant::now();
-        let (served, moved) = thread::scope(|scope| {
-            let serving = scope.spawn(|| server(far).map(|count| (count, cpu_of_this_thread())));
-            let moved = client(near);
-            (serving.join().unwrap_or_else(|_| Err("a thread died".into())), moved)
-        });
-        let time = begun.elapsed();
-        let ((count, cpu), moved) = (served?, moved?);
-        if (count, moved) != (self.bytes, self.bytes) {
-            return Err(format!("{count} and {moved} bytes of {} have been moved", self.bytes).into());
-        }
-        Ok(Done { count, time, tls: None, more: vec![("cpu", cpu.as_secs_f64())] })
+        pairs.push((near, listener.accept()?.0));
     }
+    let begun = Instant::now();
+    let sides: Result<Vec<_>, Failure> = thread::scope(|scope| {
+        let begin = |(near, far)| {
+            let serving = scope.spawn(move || server(far).map(|count| (count, cpu_of_this_thread())));
+            (serving, scope.spawn(move || client(near)))
+        };
+        let sides: Vec<_> = pairs.into_iter().map(begin).collect();
+        let ends = sides.into_iter().map(|(serving, fetching)| {
+            let died = || Failure::from("a thread died");
+            Ok((serving.join().map_err(|_| died())??, fetching.join().map_err(|_| died())??))
+        });
+        ends.collect()
+    });
+    let (time, sides) = (begun.elapsed(), sides?);
+    if let Some(((served, _), moved)) = sides.iter().find(|((served, _), moved)| (*served, *moved) != (each, each)) {
+        return Err(format!("{served} and {moved} bytes of {each} have been moved").into());
+    }
+    let cpu: Duration = sides.iter().map(|((_, cpu), _)| cpu).sum();
+    Ok(Done { count: each * connections, time, tls: None, more: vec![("cpu", cpu.as_secs_f64())] })
 }
 
 /// Takes all that comes into the file; how much that was.
