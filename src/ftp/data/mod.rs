@@ -16,6 +16,7 @@ mod receive;
 pub mod sealed;
 mod send;
 mod trip;
+mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

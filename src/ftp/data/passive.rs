@@ -20,6 +20,7 @@ use gftp_plugin::{Networks, Origin, listen};
 use super::absence::{Absence, NoPort};
 use super::arrivals::Arrivals;
 use super::expected::{Expected, Pair, QUARANTINE, Vacancy};
+use super::waiting::Waiting;
 
 /// Listeners at most for each address that the server listens on. Each serves every client address once at a time, so
 /// this is how many sessions of one address may be between their PASV and their connection at the same moment.
@@ -54,8 +55,6 @@ pub struct PassiveOptions {
 pub struct Passive {
     options: PassiveOptions,
     state: Mutex<State>,
-    /// Rung when a pair becomes free.
-    freed: Event,
 }
 
 #[derive(Default)]
@@ -63,6 +62,8 @@ struct State {
     /// Only grows: a listener's number is its place here.
     doors: Vec<Door>,
     expected: Expected<Sender<Socket>>,
+    /// Who waits for a pair to become free.
+    waiting: Waiting,
     /// No port is opened before this.
     shut_until: Option<Instant>,
 }
@@ -92,7 +93,7 @@ pub struct Expectation {
 impl Passive {
     /// No listener yet: each is opened on first need.
     pub fn new(options: PassiveOptions) -> Arc<Self> {
-        Arc::new(Passive { options, state: Mutex::default(), freed: Event::new() })
+        Arc::new(Passive { options, state: Mutex::default() })
     }
 
     /// The IPv4 address that PASV announces to this client. A client on this very machine gets the address it dialled,
@@ -110,9 +111,9 @@ impl Passive {
         if let Some(expectation) = self.expect_now(origin)? {
             return Ok(expectation);
         }
-        let give_up = Instant::now() + PORT_WAIT;
+        let (give_up, place) = (Instant::now() + PORT_WAIT, Place::new(self, origin.peer.ip()));
         loop {
-            let freed = self.freed.listen();
+            let freed = place.rung.listen();
             if let Some(expectation) = self.expect_now(origin)? {
                 return Ok(expectation);
             }
@@ -201,11 +202,9 @@ impl Passive {
     /// Takes all that has come to a port. False: there is no descriptor for more.
     fn take(self: &Arc<Self>, state: &mut State, door: usize) -> bool {
         let arrivals = Arc::clone(&state.doors[door].arrivals);
-        let mut came = false;
-        let enough = arrivals.take(|socket, peer| {
+        arrivals.take(|socket, peer| {
             if !self.options.proxies.contain(peer) {
                 state.arrived(door, peer, socket);
-                came = true;
             } else if let Some(awaited) = proxy::await_header() {
                 let passive = Arc::downgrade(self);
                 rt::spawn(async move {
@@ -213,21 +212,32 @@ impl Passive {
                     drop(awaited);
                 });
             }
-        });
-        if came {
-            self.freed.notify(usize::MAX);
-        }
-        enough
-    }
-
-    fn arrived(&self, door: usize, peer: IpAddr, socket: Socket) {
-        self.state().arrived(door, peer, socket);
-        self.freed.notify(usize::MAX);
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one who waits for a port, given up when it is dropped.
+struct Place<'a> {
+    passive: &'a Passive,
+    address: IpAddr,
+    rung: Arc<Event>,
+}
+
+impl<'a> Place<'a> {
+    fn new(passive: &'a Passive, address: IpAddr) -> Place<'a> {
+        let rung = passive.state().waiting.join(address);
+        Place { passive, address, rung }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.passive.state().waiting.leave(self.address, std::mem::take(&mut self.rung));
     }
 }
 
@@ -243,6 +253,7 @@ impl State {
         if let Some(deliver) = deliver {
             *came += 1;
             let _ = deliver.try_send(socket);
+            self.waiting.free(peer);
         } else {
             *strangers += 1;
             log::debug!(
@@ -279,7 +290,7 @@ async fn hear_proxy(passive: Weak<Passive>, socket: Socket, by: IpAddr, door: us
     match proxy::introduction(&socket).await {
         Ok(Introduced::Client { peer, .. }) => {
             if let Some(passive) = passive.upgrade() {
-                passive.arrived(door, peer.ip(), socket);
+                passive.state().arrived(door, peer.ip(), socket);
             }
         }
         // It only asks whether we listen.
