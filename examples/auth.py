@@ -6,7 +6,7 @@
 
 gftp starts a few of these, writes a line of JSON for each login and reads a line back, for as long as it runs. The answer
 repeats the question's "id". Beside "allow" it may have every key of a users file but "name" and "hash": "rights" (a must),
-"home", "networks", "sessions", "expires", "download", "upload" and so on. What is written to stderr is in gftp's log.
+"home", "networks", "denied-networks", "sessions", "expires", "download", "upload" and so on. What is written to stderr is in gftp's log.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
 //! gftp with a service that tries to leave: each line names a deed that no service is to do, which it tries on the
-//! executor and on the blocking pool, and says what the system answered. For tests/confine.rs; never to be served.
+//! executor and on the pool, and says what the system answered. For tests/confine.rs; never to be served.
 
 use std::io;
 use std::process::ExitCode;

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use socket2::SockRef;
+
 use crate::dialogue::client::{Control, PATIENCE, connect, read_all};
 use crate::server::{Server, free_port};
 
@@ -156,6 +158,29 @@ fn one_passive_port_serves_both_families() {
         control.tell("RETR file", 150).unwrap();
         assert_eq!(read_all(&mut data).unwrap(), b"content");
         control.expect(226).unwrap();
+    }
+}
+
+/// The road through the kernel stops before an urgent byte: what came behind it was lost where the data ended there, and where
+/// they did not, a thread asked for them again and again, for as long as the client liked.
+#[test]
+fn an_urgent_byte_in_an_upload_costs_neither_a_thread_nor_what_follows() {
+    let server = Server::start(&["--stall", "1s"]);
+    for ends in [true, false] {
+        let mut control = guest_in_image(&server);
+        let mut data = control.passive().unwrap();
+        control.tell("STOR file", 150).unwrap();
+        data.write_all(&[b'x'; 300_000]).unwrap();
+        SockRef::from(&data).send_out_of_band(b"!").unwrap();
+        data.write_all(&[b'y'; 1000]).unwrap();
+        if ends {
+            drop(data);
+            control.expect(226).unwrap();
+            let stored = fs::read(server.root().join("file")).unwrap();
+            assert_eq!((stored.len(), &stored[300_000..]), (301_000, &[b'y'; 1000][..]), "the urgent byte is no data");
+        } else {
+            control.expect(426).unwrap();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gftp_plugin::canonical;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -148,7 +149,9 @@ const DAY_EXPECTED: &str = "expected the account's last day (UTC), as 2026-12-31
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let network =
         text.parse::<IpNet>().map(|network| network.trunc()).or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| format!("{text:?} is no network; expected one as \"192.0.2.0/24\" or \"2001:db8::/32\""))
+    network
+        .map(canonical)
+        .map_err(|_| format!("{text:?} is no network; expected one as \"192.0.2.0/24\" or \"2001:db8::/32\""))
 }
 
 /// A number of sessions. An error says what was expected.
@@ -286,6 +289,9 @@ mod tests {
             (denied(Terms::default()), "203.0.113.1", Some(Barred::Denied)),
         ] {
             assert_eq!(terms.bar(from.parse().unwrap(), at(0)), bar, "{from}");
+        }
+        for (written, network) in [("::ffff:192.0.2.0/120", "192.0.2.0/24"), ("::ffff:192.0.2.7", "192.0.2.7/32")] {
+            assert_eq!(parse_network(written).unwrap().to_string(), network, "a client's address is never written so");
         }
         for wrong in ["", "192.0.2.0/33", "192.0.2", "example.org", "::/129"] {
             assert!(parse_network(wrong).unwrap_err().contains("192.0.2.0/24"), "{wrong}");

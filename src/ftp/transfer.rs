@@ -87,7 +87,7 @@ async fn carry(
         stall: session.shared.stall,
         moved: Arc::clone(moved),
         turns: Arc::clone(&session.shared.turns),
-        pace: session.paced.pace(matches!(road, Road::Receive(..))),
+        pace: session.paced.pace(matches!(road, Road::Receive(..))).map(Arc::new),
     };
     let pumped = control.attend(Box::pin(pump::run(road, &traffic)), Some(&traffic)).await;
     let (upload, result) = pumped.unwrap_or((None, Ok(())));
@@ -102,7 +102,6 @@ async fn carry(
     if is_secure && matches!(end, End::Whole) {
         session.parting = Some(Box::new(Parting::of(Arc::clone(&socket))));
     }
-    let proven = traffic.sealed.as_ref().is_some_and(|sealed| sealed.lock().is_ok_and(|sealed| sealed.has_ended()));
     let (moved, compressed) = (moved.load(Ordering::Relaxed), session.mode == Mode::Deflate);
     let Some(upload) = upload else {
         if matches!(end, End::Failed(Broken::Store(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)) {
@@ -112,6 +111,8 @@ async fn carry(
         return told(end, moved, compressed);
     };
     *path = upload.path().clone();
+    // Here the trip is over, which may hold it for longer than anybody may wait.
+    let proven = traffic.sealed.as_ref().is_some_and(|sealed| sealed.lock().is_ok_and(|sealed| sealed.has_ended()));
     let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable, proven };
     settle(upload, end, receipt, path).await
 }

@@ -82,7 +82,11 @@ impl Upload {
             }
             let room = pipe.room.min(usize::try_from(limit - taken).unwrap_or(pipe.room));
             let held = match sys::splice_in(&sender, &pipe.writer, room) {
-                Ok(0) => break Inflow::Ended,
+                Ok(0) => match sys::has_ended(&sender) {
+                    Ok(true) => break Inflow::Ended,
+                    Ok(false) | Err(Errno::AGAIN) => break Inflow::Unsupported,
+                    Err(errno) => break Inflow::Lost(errno.into()),
+                },
                 Ok(held) => held,
                 Err(Errno::AGAIN) => break Inflow::Dry,
                 Err(Errno::INVAL | Errno::NOSYS) => break Inflow::Unsupported,

@@ -4,6 +4,7 @@
 use rustix::fs::{self, Access, Advice, AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags};
 use rustix::fs::{StatxAttributes, StatxFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, recv};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 use rustix::thread::CapabilitySet;
 use std::fs::File;
@@ -268,6 +269,16 @@ pub(super) fn pipe(wanted: usize) -> Sys<(OwnedFd, OwnedFd, usize)> {
 /// Moves some of what has come to a socket into a pipe, without waiting; 0 when the peer has ended.
 pub(super) fn splice_in(from: impl AsFd, pipe: impl AsFd, count: usize) -> Sys<usize> {
     retry_on_intr(|| splice(&from, None, &pipe, None, count, SpliceFlags::NONBLOCK))
+}
+
+/// Whether a socket has ended, and not only stopped: before an urgent byte the above finds nothing, although there is more.
+pub(super) fn has_ended(socket: impl AsFd) -> Sys<bool> {
+    match retry_on_intr(|| recv(&socket, &mut [0; 1][..], RecvFlags::PEEK)) {
+        Ok((_, count)) => Ok(count == 0),
+        // It is a pipe, which knows no such bytes.
+        Err(Errno::NOTSOCK) => Ok(true),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Moves some of what a pipe holds into a file at `offset`; at least one byte.

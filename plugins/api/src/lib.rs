@@ -46,7 +46,7 @@ pub use dial::words;
 pub use event::{Event, Origin};
 pub use limits::Limits;
 pub use needs::{Access, Needs};
-pub use networks::{Networks, parse_network};
+pub use networks::{Networks, canonical, parse_network};
 pub use plugin::{Begin, Make, Plugin, Role, Run, Serving, parse_time};
 pub use service::Service;
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -36,15 +36,24 @@ impl Networks {
 /// A network or an address; what is wrong is said with an example.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let wrong = || format!("{text:?} is no network: give one as 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7");
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address.to_canonical()),
-        Err(_) => text.parse::<IpNet>().map_err(|_| wrong())?,
-    };
+    let network =
+        canonical(text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| wrong())?);
     // 192.0.2.7/24 is more often one address with a wrong mask than a network.
     match network.addr() == network.network() {
         true => Ok(network),
         false => Err(format!("{text} has more bits than its mask; the network is {}", network.trunc())),
     }
+}
+
+/// An IPv4 network that is written as IPv6's (::ffff:192.0.2.0/120) is an IPv4 network, as its addresses are.
+pub fn canonical(network: IpNet) -> IpNet {
+    /// Bits before the IPv4 address.
+    const BEFORE: u8 = 96;
+    let (IpAddr::V4(address), Some(bits)) = (network.addr().to_canonical(), network.prefix_len().checked_sub(BEFORE))
+    else {
+        return network;
+    };
+    if network.addr().is_ipv4() { network } else { IpNet::new(address.into(), bits).unwrap_or(network) }
 }
 
 impl FromIterator<Networks> for Networks {

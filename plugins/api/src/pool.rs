@@ -34,6 +34,8 @@ pub(crate) struct Pool {
 struct Queue {
     waiting: VecDeque<Work>,
     threads: usize,
+    /// Those of the threads that are on their way to what waits.
+    starting: usize,
     /// Those of the threads that have nothing to do.
     resting: usize,
 }
@@ -50,21 +52,21 @@ enum Put {
 
 impl Pool {
     const fn new() -> Pool {
-        let queue = Queue { waiting: VecDeque::new(), threads: 0, resting: 0 };
+        let queue = Queue { waiting: VecDeque::new(), threads: 0, starting: 0, resting: 0 };
         Pool { queue: Mutex::new(queue), called: Condvar::new(), wanted: AtomicBool::new(false) }
     }
 
-    /// Whether others wait for a thread: who holds one and could go back for a while should do so.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed)
-    }
-
     /// Does it on a thread, and waits for its result; a panic comes back, too. What has been asked for is done, also when the
-    /// waiting future is dropped: it must be bounded by itself.
-    pub(crate) async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// waiting future is dropped. It is given a question: whether it should end soon, because others wait for a thread or nobody
+    /// waits for the result. Work that could be long asks it often; other work must be bounded by itself.
+    pub(crate) async fn run<T: Send + 'static>(
+        &'static self,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> T {
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            let result = catch_unwind(AssertUnwindSafe(work));
+            let should_end = || self.wanted.load(Ordering::Relaxed) || answer.is_canceled();
+            let result = catch_unwind(AssertUnwindSafe(|| work(&should_end)));
             // Whoever asked may be gone by now.
             let _ = answer.send(result);
         };
@@ -90,23 +92,32 @@ impl Pool {
             put = Put::Wake;
         } else if queue.threads < MOST {
             match thread::Builder::new().name("gftp-pool".to_string()).spawn(|| self.serve()) {
-                Ok(_) => queue.threads += 1,
+                Ok(_) => {
+                    queue.threads += 1;
+                    queue.starting += 1;
+                }
                 Err(_) if queue.threads == 0 => put = queue.waiting.pop_back().map_or(Put::Taken, Put::Alone),
                 Err(_) => {}
             }
         }
         self.note(&queue);
+        if matches!(put, Put::Alone(_)) {
+            // It holds up the task that asks, and all others.
+            self.wanted.store(true, Ordering::Relaxed);
+        }
         put
     }
 
     /// A thread's life.
     fn serve(&self) {
         let mut queue = self.lock();
+        queue.starting -= 1;
         loop {
             while let Some(work) = queue.waiting.pop_front() {
                 self.note(&queue);
                 drop(queue);
-                work();
+                // A result that nobody wants any more may panic when it is dropped.
+                let _ = catch_unwind(AssertUnwindSafe(work));
                 queue = self.lock();
             }
             queue.resting += 1;
@@ -121,8 +132,7 @@ impl Pool {
     }
 
     fn note(&self, queue: &Queue) {
-        // A thread that has just begun is on its way to what waits.
-        self.wanted.store(queue.threads == MOST && queue.waiting.len() > queue.resting, Ordering::Relaxed);
+        self.wanted.store(queue.waiting.len() > queue.resting + queue.starting, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -152,10 +162,10 @@ mod tests {
         for _ in 0..2 {
             let works = (0..MOST).map(|_| {
                 let all = Arc::clone(&all);
-                pool.run(move || all.wait().is_leader())
+                pool.run(move |_| all.wait().is_leader())
             });
             let leaders = block_on(join_all(works)).into_iter().filter(|leads| *leads).count();
-            assert_eq!((leaders, pool.is_wanted(), pool.lock().threads <= MOST), (1, false, true));
+            assert_eq!((leaders, pool.wanted.load(Ordering::SeqCst), pool.lock().threads <= MOST), (1, false, true));
         }
     }
 
@@ -167,35 +177,50 @@ mod tests {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let works = (0..WORKS).map(|number| {
             let (asked, now, most) = (Arc::clone(&asked), Arc::clone(&now), Arc::clone(&most));
-            pool.run(move || {
+            pool.run(move |should_end| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 // The first ones stay until one of them is asked to go.
                 while number < MOST && !asked.load(Ordering::SeqCst) {
-                    asked.fetch_or(pool.is_wanted(), Ordering::SeqCst);
+                    asked.fetch_or(should_end(), Ordering::SeqCst);
                     thread::yield_now();
                 }
                 now.fetch_sub(1, Ordering::SeqCst);
             })
         });
         assert_eq!(block_on(join_all(works)).len(), WORKS);
-        assert!(most.load(Ordering::SeqCst) <= MOST && !pool.is_wanted());
+        assert!(most.load(Ordering::SeqCst) <= MOST && !pool.wanted.load(Ordering::SeqCst));
     }
 
     #[test]
     fn a_panic_reaches_whoever_asked_and_nobody_else() {
         let pool = pool();
-        let work = pool.run(|| resume_unwind(Box::new("a panic for a test")));
+        let work = pool.run(|_| resume_unwind(Box::new("a panic for a test")));
         let caught: thread::Result<()> = catch_unwind(AssertUnwindSafe(|| block_on(work)));
         assert!(caught.is_err());
-        assert_eq!(block_on(pool.run(|| 7)), 7);
+        assert_eq!(block_on(pool.run(|_| 7)), 7);
     }
 
     #[test]
     fn what_was_asked_for_is_done_though_nobody_waits() {
         let (pool, (done, is_done)) = (pool(), std::sync::mpsc::channel());
-        let mut work = Box::pin(pool.run(move || done.send(7)));
+        let mut work = Box::pin(pool.run(move |_| done.send(7)));
         assert!(futures::FutureExt::now_or_never(&mut work).is_none_or(|sent| sent.is_ok()));
         drop(work);
         assert_eq!(is_done.recv(), Ok(7));
+    }
+
+    /// A download whose session is gone would go on to its end, counted by nobody.
+    #[test]
+    fn long_work_that_nobody_waits_for_is_told_to_end() {
+        let (pool, (told, is_told)) = (pool(), std::sync::mpsc::channel());
+        let mut work = Box::pin(pool.run(move |should_end| {
+            while !should_end() {
+                thread::yield_now();
+            }
+            told.send(()).unwrap();
+        }));
+        assert!(futures::FutureExt::now_or_never(&mut work).is_none());
+        drop(work);
+        is_told.recv().unwrap();
     }
 }

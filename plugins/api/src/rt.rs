@@ -33,12 +33,13 @@ pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) 
 /// here, so that a slow one stalls the session that asked and nobody else. Work that has begun is not cancelled when
 /// the waiting future is dropped: it must be bounded by itself.
 pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    POOL.run(work).await
+    POOL.run(|_| work()).await
 }
 
-/// Whether others wait for a thread of the pool: who holds one and could go back for a while should do so.
-pub fn pool_is_wanted() -> bool {
-    POOL.is_wanted()
+/// As [`unblock`], for work of any length: it asks often whether it should end soon, because others wait for a thread or
+/// nobody waits for its result, and obeys.
+pub async fn unblock_long<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> T {
+    POOL.run(work).await
 }
 
 /// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.

@@ -249,11 +249,12 @@ impl State {
     /// Gives a connection to the session that expects it; anyone else's is closed by being dropped.
     fn arrived(&mut self, door: usize, peer: IpAddr, socket: Socket) {
         let deliver = self.expected.arrived((door, peer), Instant::now());
+        // One that comes late ends a rest.
+        self.waiting.free(peer);
         let Door { port, came, strangers, .. } = &mut self.doors[door];
         if let Some(deliver) = deliver {
             *came += 1;
             let _ = deliver.try_send(socket);
-            self.waiting.free(peer);
         } else {
             *strangers += 1;
             log::debug!(

@@ -70,7 +70,7 @@ pub struct Traffic {
     /// Whose turn it is to use a core.
     pub turns: Arc<Turns>,
     /// What holds it to the caps, if there are any.
-    pub pace: Option<Pace>,
+    pub pace: Option<Arc<Pace>>,
 }
 
 /// Moves everything. An upload comes back whatever happened, since its fate is the conversation's to decide.
@@ -117,14 +117,9 @@ impl Traffic {
         }
     }
 
-    /// Every road tells how many bytes have moved.
+    /// Every road tells how many bytes have moved; trips do so by themselves.
     pub(super) fn has_moved(&self, bytes: u64) {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
-        self.has_gone(bytes);
-    }
-
-    /// The same of what a trip has moved, which has told of it already.
-    pub(super) fn has_gone(&self, bytes: u64) {
         if let Some(pace) = &self.pace {
             pace.moved(bytes);
         }
@@ -136,7 +131,7 @@ impl Traffic {
 
     /// What a trip takes along.
     pub(super) fn wire(&self) -> Wire {
-        Wire::new(Arc::clone(&self.socket), self.sealed.clone(), Arc::clone(&self.moved))
+        Wire::of(self)
     }
 
     pub(super) async fn readable(&self) -> Result<(), Broken> {

@@ -110,13 +110,12 @@ impl Traffic {
                 Err(broken) => return (upload, Err(broken)),
             };
             let wire = self.wire();
-            let (taken, inflow);
-            (upload, (taken, inflow)) = rt::unblock(move || {
-                let taken = take_in_trip(&wire, &mut upload, limit);
-                (upload, taken)
+            let inflow;
+            (upload, inflow) = rt::unblock_long(move |should_end| {
+                let inflow = take_in_trip(&wire, &mut upload, limit, should_end);
+                (upload, inflow)
             })
             .await;
-            self.has_gone(taken);
             match inflow {
                 Inflow::Enough => {}
                 Inflow::Lost(e) => return (upload, Err(lost(e))),
@@ -253,7 +252,7 @@ impl Traffic {
 }
 
 /// Takes in `limit` bytes, for as long as the peer sends them without delay.
-fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
+fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64, should_end: &dyn Fn() -> bool) -> Inflow {
     let window = |_, most| match wire.sealed() {
         Some(mut sealed) => sealed.take_in(&wire.socket, upload, most),
         None => upload.take_in(&*wire.socket, most),
@@ -265,7 +264,7 @@ fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
         }
         listen::can_read_within(&wire.socket, moment)
     };
-    wire.trip(limit, window, is_ready)
+    wire.trip(limit, window, is_ready, should_end).1
 }
 
 impl WindowEnd for Inflow {

@@ -15,6 +15,8 @@ const SEAL_SIZE: usize = 64 * 1024;
 const FIRST_OPEN: usize = 32 * 1024;
 /// What is read at once by who keeps up; beyond it the trips get no cheaper.
 const LARGEST_OPEN: usize = 256 * 1024;
+/// How often is read in one window: records may be empty, and whoever takes them in is to look up now and then.
+const MOST_READS: usize = 256;
 /// What is gathered before it is written to the disk, at least, while more is coming.
 const WRITE_SIZE: usize = 128 * 1024;
 
@@ -110,8 +112,9 @@ impl Sealed {
 
     /// Takes in what has come until nothing more has, or `limit` bytes are reached, by a record at most too many; how many came, whatever happened then.
     pub fn take_in(&mut self, socket: &Socket, upload: &mut Upload, limit: u64) -> (u64, Inflow) {
-        let mut taken = 0;
+        let (mut taken, mut reads) = (0, 0);
         loop {
+            reads += 1;
             let left = usize::try_from(limit.saturating_sub(taken)).unwrap_or(usize::MAX);
             let gathered = self.tunnel.plain().len();
             let came = self.receive(socket, left.saturating_sub(gathered));
@@ -125,7 +128,7 @@ impl Sealed {
                 plain.clear();
             }
             let end = match came {
-                Ok(Came::Some) if taken < limit => continue,
+                Ok(Came::Some) if taken < limit && reads < MOST_READS => continue,
                 Ok(Came::Some) => Inflow::Enough,
                 Ok(Came::Nothing) => Inflow::Dry,
                 Ok(Came::End) => Inflow::Ended,

@@ -25,13 +25,12 @@ impl Traffic {
             let wire = self.wire();
             let limit = self.may_move(reading.size - offset).await?;
             let (sent, end);
-            (reading, (sent, end)) = rt::unblock(move || {
-                let gone = send_trip(&wire, &reading, offset, limit);
+            (reading, (sent, end)) = rt::unblock_long(move |should_end| {
+                let gone = send_trip(&wire, &reading, offset, limit, should_end);
                 (reading, gone)
             })
             .await;
             offset += sent;
-            self.has_gone(sent);
             match end {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -187,7 +186,13 @@ impl Traffic {
 }
 
 /// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay.
-fn send_trip(wire: &Wire, reading: &Reading, offset: u64, limit: u64) -> (u64, io::Result<()>) {
+fn send_trip(
+    wire: &Wire,
+    reading: &Reading,
+    offset: u64,
+    limit: u64,
+    should_end: &dyn Fn() -> bool,
+) -> (u64, io::Result<()>) {
     let window = |gone: u64, most: u64| {
         let at = offset.saturating_add(gone);
         let Window { sent, end } = match wire.sealed() {
@@ -197,7 +202,7 @@ fn send_trip(wire: &Wire, reading: &Reading, offset: u64, limit: u64) -> (u64, i
         (sent, end)
     };
     listen::hold_back(&wire.socket, true);
-    let (sent, end) = wire.trip(limit, window, |moment| listen::can_write_within(&wire.socket, moment));
+    let (sent, end) = wire.trip(limit, window, |moment| listen::can_write_within(&wire.socket, moment), should_end);
     // The last packet is filled up by what ends the data.
     if offset.saturating_add(sent) < reading.size {
         listen::hold_back(&wire.socket, false);

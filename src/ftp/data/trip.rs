@@ -5,16 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gftp_plugin::rt::{self, Socket};
+use gftp_plugin::rt::Socket;
 
+use super::super::pace::Pace;
+use super::pump::Traffic;
 use super::sealed::Sealed;
 
 /// How long a trip waits for its peer by itself: many times what a fast peer lets one wait for, and beside it going back and
 /// coming again costs nothing.
 const MOMENT: Duration = Duration::from_millis(10);
-/// What a trip moves before it looks whether others want its thread, and before STAT can see it: some milliseconds at memory
-/// speed, so that the look costs nothing.
-const WINDOW: u64 = 8 * 1024 * 1024;
+/// What a trip moves before it looks whether it should end, and before STAT can see it: a fraction of a millisecond at memory
+/// speed, so that the look costs nothing beside it, and a second of a very slow disk.
+const WINDOW: u64 = 1024 * 1024;
+/// A trip under a cap has some windows, so that the next bytes are asked for before these have gone; but none smaller than
+/// this, which would cost more than it helps.
+const LEAST_WINDOW: u64 = 64 * 1024;
 
 /// How one window of a trip has ended, and so how the trip goes on.
 pub(super) trait WindowEnd {
@@ -37,11 +42,13 @@ pub(super) struct Wire {
     pub(super) socket: Arc<Socket>,
     sealed: Option<Arc<Mutex<Sealed>>>,
     moved: Arc<AtomicU64>,
+    pace: Option<Arc<Pace>>,
 }
 
 impl Wire {
-    pub(super) fn new(socket: Arc<Socket>, sealed: Option<Arc<Mutex<Sealed>>>, moved: Arc<AtomicU64>) -> Wire {
-        Wire { socket, sealed, moved }
+    pub(super) fn of(traffic: &Traffic) -> Wire {
+        let Traffic { socket, sealed, moved, pace, .. } = traffic;
+        Wire { socket: Arc::clone(socket), sealed: sealed.clone(), moved: Arc::clone(moved), pace: pace.clone() }
     }
 
     /// Its TLS, where there is any.
@@ -51,41 +58,50 @@ impl Wire {
     }
 
     /// A trip of `limit` bytes: one `window` after another, which is told how many bytes have gone and how many may, for as long
-    /// as the peer keeps up, which a look with the time to wait for it tells, and nobody else wants the thread. How many have
-    /// gone, whatever happened then.
+    /// as the peer keeps up, which a look with the time to wait for it tells, and until it `should_end`. How many have gone,
+    /// whatever happened then. Each window is told of when it is over, so that whoever asked for the trip tells of nothing.
     pub(super) fn trip<E: WindowEnd>(
         &self,
         limit: u64,
         mut window: impl FnMut(u64, u64) -> (u64, E),
         is_ready: impl Fn(Duration) -> bool,
+        should_end: &dyn Fn() -> bool,
     ) -> (u64, E) {
         let told = |gone, most| {
             let (moved, end) = window(gone, most);
             self.moved.fetch_add(moved, Ordering::Relaxed);
+            if let Some(pace) = &self.pace {
+                pace.moved(moved);
+            }
             (moved, end)
         };
-        windows(limit, told, is_ready, rt::pool_is_wanted)
+        let most = if self.pace.is_some() { (limit / 4).clamp(LEAST_WINDOW, WINDOW) } else { WINDOW };
+        windows(limit, most, told, is_ready, should_end)
     }
 }
 
 fn windows<E: WindowEnd>(
     limit: u64,
+    most: u64,
     mut window: impl FnMut(u64, u64) -> (u64, E),
     is_ready: impl Fn(Duration) -> bool,
-    is_wanted: impl Fn() -> bool,
+    should_end: &dyn Fn() -> bool,
 ) -> (u64, E) {
-    let mut gone = 0;
+    let (mut gone, mut was_ready) = (0, false);
     loop {
-        let (moved, end) = window(gone, WINDOW.min(limit.saturating_sub(gone)));
+        let (moved, end) = window(gone, most.min(limit.saturating_sub(gone)));
         gone += moved;
         let goes_on = match end.next() {
-            Next::Window => gone < limit && !is_wanted(),
-            Next::Wait => !is_wanted() && is_ready(MOMENT),
+            Next::Window => gone < limit && !should_end(),
+            // One that is ready and gives nothing is not for this road: an urgent byte (RFC 9293 §3.8.5), say.
+            Next::Wait if was_ready && moved == 0 => false,
+            Next::Wait => !should_end() && is_ready(MOMENT),
             Next::End => false,
         };
         if !goes_on {
             return (gone, end);
         }
+        was_ready = matches!(end.next(), Next::Wait);
     }
 }
 
@@ -96,19 +112,20 @@ mod tests {
 
     use super::*;
 
-    /// What windows come to, one after another: as much as there may be, or 7 bytes and the peer lets us wait.
-    fn trip(limit: u64, waits: &[bool], ready: u32, wanted: u32) -> (u64, bool) {
+    /// What windows come to, one after another: as much as there may be, or so few bytes and the peer lets us wait.
+    fn trip(limit: u64, waits: &[u64], ready: u32, wanted: u32) -> (u64, bool) {
         let (asked, looked, turn) = (Cell::new(0), Cell::new(0), Cell::new(0));
         let window = |gone: u64, most: u64| {
             assert!(most <= WINDOW && gone + most <= limit);
-            let waits = waits.get(turn.replace(turn.get() + 1)).is_some_and(|waits| *waits);
-            if waits { (7, Err(io::Error::from(io::ErrorKind::WouldBlock))) } else { (most, Ok(())) }
+            let little = waits.get(turn.replace(turn.get() + 1)).filter(|little| **little < most);
+            little.map_or((most, Ok(())), |little| (*little, Err(io::Error::from(io::ErrorKind::WouldBlock))))
         };
         let (gone, end) = windows(
             limit,
+            WINDOW,
             window,
             |moment| moment == MOMENT && looked.replace(looked.get() + 1) < ready,
-            || asked.replace(asked.get() + 1) >= wanted,
+            &|| asked.replace(asked.get() + 1) >= wanted,
         );
         (gone, end.is_ok())
     }
@@ -117,12 +134,15 @@ mod tests {
     #[test]
     fn a_trip_goes_on_until_the_peer_rests_or_others_wait() {
         const ALWAYS: u32 = u32::MAX;
+        const ALL: u64 = u64::MAX;
         let whole = 3 * WINDOW + 5;
         assert_eq!(trip(whole, &[], 0, ALWAYS), (whole, true), "all of it");
         assert_eq!(trip(0, &[], 0, ALWAYS), (0, true), "nothing, which may have to be flushed");
         assert_eq!(trip(whole, &[], 0, 1), (2 * WINDOW, true), "others wait after the second window");
-        assert_eq!(trip(whole, &[false, true], 0, ALWAYS), (WINDOW + 7, false), "the peer rests");
-        assert_eq!(trip(whole, &[true, true], 2, ALWAYS), (whole, true), "the peer drips, and nobody minds");
-        assert_eq!(trip(whole, &[true; 99], ALWAYS, 20), (21 * 7, false), "the peer drips, and others wait");
+        assert_eq!(trip(whole, &[ALL, 7], 0, ALWAYS), (WINDOW + 7, false), "the peer rests");
+        assert_eq!(trip(whole, &[7, 7], 2, ALWAYS), (whole, true), "the peer drips, and nobody minds");
+        assert_eq!(trip(whole, &[7; 99], ALWAYS, 20), (21 * 7, false), "the peer drips, and others wait");
+        assert_eq!(trip(whole, &[7, 0, 7], ALWAYS, ALWAYS), (7, false), "the peer is ready and gives nothing");
+        assert_eq!(trip(whole, &[0, 7, 0], ALWAYS, ALWAYS), (7, false), "and the same later");
     }
 }

@@ -46,7 +46,7 @@ mod tests {
         let (mut waiting, [here, there]) = (Waiting::default(), [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from));
         let rung = [here, here, there].map(|address| (address, waiting.join(address)));
         let mut asleep: Vec<_> = rung.iter().map(|(_, rung)| rung.listen()).collect();
-        let mut woken = |asleep: &mut Vec<event_listener::EventListener>| {
+        let woken = |asleep: &mut Vec<event_listener::EventListener>| {
             asleep.iter_mut().map(|it| it.now_or_never().is_some()).collect::<Vec<_>>()
         };
         waiting.free(here);

@@ -15,7 +15,7 @@ use super::queue::{Queue, Standing};
 
 /// The first grant of a transfer; it doubles while more is wanted at once.
 const FIRST_GRANT: u64 = 16 * 1024;
-/// The largest one: what a trip to the pool moves at most.
+/// The largest one: some milliseconds of a fast peer, so that asking costs nothing beside it.
 const LARGEST_GRANT: u64 = 8 * 1024 * 1024;
 /// Whoever wants more so soon after a grant has larger ones from then on: each costs a little.
 const TOO_SOON: Duration = Duration::from_millis(25);
