@@ -176,6 +176,12 @@ impl Gate {
         let _ = self.emptied.recv().await;
     }
 
+    /// Whether there are more than there are places for: some have been shown out and are not gone yet.
+    pub fn is_overfull(&self) -> bool {
+        let house = self.house();
+        house.count() > house.places.total
+    }
+
     /// How many are inside.
     pub fn count(&self) -> usize {
         self.inside().total
@@ -310,9 +316,9 @@ mod tests {
         let newcomers: Vec<_> = (101..111).map(|number| stranger(&house, number, 2).unwrap()).collect();
         let out: Vec<_> = all.iter().map(|(_, out)| out.why().is_some()).collect();
         assert!(!out[0] && out[1..11].iter().all(|&out| out) && !out[11..].contains(&true), "{out:?}");
-        assert_eq!(house.count(), 110, "they leave at their next turn");
+        assert_eq!((house.count(), house.is_overfull()), (110, true), "they leave at their next turn");
         all.drain(1..11);
-        assert_eq!(house.count(), 100);
+        assert_eq!((house.count(), house.is_overfull()), (100, false));
         // Those who log out again are strangers anew, and the last of them to have been here.
         house.unsettled(0, [192, 0, 2, 1].into(), all[0].1.clone());
         house.show_out(|address| address == IpAddr::from([192, 0, 2, 1]), "banned");

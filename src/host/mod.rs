@@ -198,7 +198,13 @@ impl Door {
             let closing = self.shutdown.draining();
             pin_mut!(accepted, closing);
             match future::select(accepted, closing).await {
-                Either::Left(((socket, peer), _)) => self.open(socket, peer),
+                Either::Left(((socket, peer), _)) => {
+                    self.open(socket, peer);
+                    // Those who made room have to be gone before many more come, or these would be turned away.
+                    if self.gate.is_overfull() {
+                        rt::yield_now().await;
+                    }
+                }
                 // Dropping the listener makes the kernel refuse newcomers, which tells them more than silence would.
                 Either::Right(_) => return,
             }

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use async_io::Timer;
 pub use async_std::channel::{Receiver, Sender, bounded as channel};
-pub use async_std::task::{JoinHandle, block_on, sleep, spawn};
+pub use async_std::task::{JoinHandle, block_on, sleep, spawn, yield_now};
 
 /// A connected TCP socket, registered with the reactor. `&Socket` reads and writes (`futures::io` traits).
 pub type Socket = async_io::Async<TcpStream>;
