@@ -252,8 +252,9 @@ impl Books {
         if let Some((bytes, files, identity)) = change.went {
             self.bytes = self.bytes.saturating_sub(bytes);
             self.files = self.files.saturating_sub(files);
-            // Whoever was to replace it will not, and frees nothing.
-            let lost = self.held.iter().find(|(_, held)| held.credit.is_some_and(|(of, _)| of == identity));
+            // Whoever was to replace it will not, and frees nothing. One of another size had the number of a file that is
+            // long gone, and its upload is looked at when it is published.
+            let lost = self.held.iter().find(|(_, held)| held.credit == Some((identity, bytes)));
             if let Some(id) = lost.map(|(id, _)| *id) {
                 self.alter(id, |held| held.credit = None);
             }
@@ -296,9 +297,9 @@ impl Books {
     ) -> Result<(), StoreError> {
         let (net, names) = self.held.get(&id).map_or((0, 0), |held| (held.net(), held.files));
         let freed = went.map_or(0, bytes_of);
-        let gone = went.map(sys::identity);
+        let gone = went.map(|stat| (sys::identity(stat), freed));
         let counting = |(other, held): (&u64, &Held)| {
-            let credit = held.credit.filter(|(of, _)| *other != id && Some(*of) == gone);
+            let credit = held.credit.filter(|credit| *other != id && Some(*credit) == gone);
             credit.map_or(0, |(_, credit)| credit.min(held.bytes))
         };
         let lost: u64 = self.held.iter().map(counting).sum();

@@ -43,13 +43,15 @@ impl View {
         let replaces = there.delete || there.write;
         self.store.doubt_at(from);
         let renamed = self.booked(to, 0, |counting| {
+            // Both as they are now, which may be others than those that were asked about.
             let went = if counting { existing(sys::stat_at(&new.directory, &new.name))? } else { None };
+            let moves = if counting { existing(sys::stat_at(&old.directory, &old.name))? } else { None };
             match replaces {
                 true => sys::rename(&old.directory, &old.name, &new.directory, &new.name)?,
                 false => sys::rename_new(&old.directory, &old.name, &new.directory, &new.name)?,
             }
             // Two names of one file: the system then does nothing.
-            let went = went.filter(|stat| sys::identity(stat) != sys::identity(&old.stat));
+            let went = went.filter(|stat| moves.as_ref().is_none_or(|it| sys::identity(stat) != sys::identity(it)));
             Ok(went.as_ref().map_or_else(Change::default, Change::went))
         });
         match renamed {
