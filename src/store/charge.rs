@@ -30,7 +30,7 @@ pub(super) struct Charge {
 
 impl Store {
     /// The ledger of this tree, which is counted when it is first asked.
-    fn ledger(&self) -> Arc<Ledger> {
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
         let (home, identity) = (self.root(), self.resolver.root_identity());
         let mut ledgers = self.common.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ledger) = ledgers.iter().find(|ledger| ledger.is_of(home, identity)) {

@@ -219,6 +219,12 @@ impl Books {
         self.counted = self.counted.and_then(|(at, took)| Some((at.checked_sub(by)?, took)));
     }
 
+    /// Bytes and names, what is on its way with them.
+    #[cfg(test)]
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (self.all_bytes(), self.all_files())
+    }
+
     fn all_bytes(&self) -> u64 {
         self.bytes.saturating_add(self.held_bytes)
     }

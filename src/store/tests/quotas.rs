@@ -1,6 +1,8 @@
 //! Quotas: the ledger says what lies in the home, whoever changes it and however many at once, and nothing is published
 //! that does not fit.
 
+use super::super::ledger::{Books, Change};
+use super::super::sys::{self, Stat};
 use super::*;
 use proptest::prelude::*;
 use std::io::Write;
@@ -185,6 +187,68 @@ fn parallel_uploads_never_publish_more_than_fits() {
         }
     });
     assert_eq!(used(&view), on_disk(&ground));
+}
+
+/// A file may get the number of one that is long gone, and for which an upload still counts: what goes then is another.
+#[test]
+fn a_file_with_a_number_that_was_used_before_takes_no_ones_credit() {
+    let ground = Ground::new();
+    ground.file("old", &"x".repeat(300));
+    let stood = stat(&ground, "old");
+    let mut books = Books::default();
+    books.settle(Change::came(300));
+    books.begin(1, Some(&stood));
+    books.hold(1, 300, Quota::default()).unwrap();
+    assert_eq!(books.totals(), (300, 1), "what replaces costs nothing");
+    let mut other = stood;
+    other.st_size = 10;
+    books.settle(Change::came(10));
+    books.settle(Change::went(&other));
+    assert_eq!(books.totals(), (300, 1), "another file came and went");
+    books.settle(Change::went(&stood));
+    assert_eq!(books.totals(), (300, 0), "nothing is replaced any more, and all of it costs");
+}
+
+/// While a rename waits for its turn, others may change what bears its names: what stands there in the end goes, and is booked.
+#[test]
+fn a_rename_books_what_stands_there_when_it_happens() {
+    let ground = Ground::new();
+    ground.file("old", "12345");
+    ground.file("new", &"x".repeat(300));
+    let view = ground.store.view(quota(1000, 10), "someone".into());
+    assert_eq!(used(&view), (305, 2));
+    let ledger = ground.store.ledger();
+    let mut books = ledger.books();
+    std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let view = &view;
+        let renaming = scope.spawn(move || {
+            tell.send(rustix::thread::gettid()).unwrap();
+            view.rename(&at("old"), &at("new"))
+        });
+        wait_for_rest(told.recv().unwrap());
+        // Another one moves the same file there, and something else bears its old name.
+        let went = stat(&ground, "new");
+        std::fs::rename(ground.host("old"), ground.host("new")).unwrap();
+        ground.file("old", "1234567");
+        books.settle(Change::went(&went));
+        books.settle(Change::came(7));
+        drop(books);
+        renaming.join().unwrap().unwrap();
+    });
+    assert_eq!((used(&view), on_disk(&ground)), ((7, 1), (7, 1)));
+}
+
+fn stat(ground: &Ground, name: &str) -> Stat {
+    sys::stat_at(fs::File::open(ground.store.root()).unwrap(), name.as_ref()).unwrap()
+}
+
+/// Waits until a thread sleeps: this one does nowhere but for a lock.
+fn wait_for_rest(thread: rustix::thread::Pid) {
+    let stat = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
+    while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
+        std::thread::yield_now();
+    }
 }
 
 #[derive(Clone, Debug)]
