@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait for the writer: some seconds of a busy server.
 pub const MOST_LINES: usize = 4096;
@@ -17,6 +17,8 @@ pub const MOST_LINES: usize = 4096;
 pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of the program waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// Between two looks whether a full backlog has a place again: nothing beside that end.
+const NEXT_TRY: Duration = Duration::from_millis(1);
 
 /// Something that lines are written to.
 pub trait Output: Write + Send + 'static {
@@ -134,10 +136,21 @@ impl Lines {
 
     /// Waits, not for ever, until what was sent is written.
     pub fn flush(&self) {
+        self.flush_within(LAST_LINES);
+    }
+
+    fn flush_within(&self, limit: Duration) {
         let (done, written) = sync_channel(1);
-        if self.writer.try_send(Message::Flush(done)).is_ok() {
-            let _ = written.recv_timeout(LAST_LINES);
+        let (end, mut message) = (Instant::now() + limit, Message::Flush(done));
+        // Behind a full backlog there is no place at first.
+        while let Err(TrySendError::Full(refused)) = self.writer.try_send(message) {
+            if Instant::now() >= end {
+                return;
+            }
+            message = refused;
+            std::thread::sleep(NEXT_TRY);
         }
+        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 
     /// Makes the writer open its file anew, before the next line.
@@ -307,6 +320,11 @@ mod tests {
         lines
     }
 
+    /// Waits until all is written, however slow the machine is.
+    fn settle(lines: &Lines) {
+        lines.flush_within(Duration::from_secs(60));
+    }
+
     fn loss(lost: u64) -> Vec<u8> {
         format!("{lost} lost\n").into_bytes()
     }
@@ -320,11 +338,7 @@ mod tests {
             pieces.write_all(b"in ").and_then(|()| pieces.write_all(b"pieces\n")).unwrap();
         }
         stuck.open();
-        // A flush may find no place while the backlog is written; it is only asked for often enough.
-        while stuck.text().is_empty() || lines.state.lost.load(Ordering::Relaxed) > 0 {
-            pieces.flush().unwrap();
-        }
-        lines.flush();
+        settle(&lines);
         let written = stuck.text();
         let said: usize = written.lines().filter_map(|line| line.strip_suffix(" lost")?.parse::<usize>().ok()).sum();
         let kept = written.lines().filter(|line| *line == "in pieces").count();
@@ -343,10 +357,7 @@ mod tests {
         }
         assert!(lines.state.waiting.load(Ordering::Relaxed) <= MOST_BYTES);
         stuck.open();
-        while lines.state.lost.load(Ordering::Relaxed) > 0 {
-            lines.flush();
-        }
-        lines.flush();
+        settle(&lines);
         // One more may have been with the writer already.
         assert!((8..=9).contains(&stuck.text().lines().filter(|line| line.len() == LENGTH - 1).count()));
     }
@@ -360,10 +371,10 @@ mod tests {
         for line in ["first line\n", "second line\n", "third line\n"] {
             lines.send(line.as_bytes().to_vec());
         }
-        lines.flush();
+        settle(&lines);
         stuck.0.room.store(1000, Ordering::Relaxed);
         lines.send(b"fourth line\n".to_vec());
-        lines.flush();
+        settle(&lines);
         assert_eq!(stuck.text(), "first line\ns\nfourth line\n2 lost\n");
     }
 
@@ -372,7 +383,7 @@ mod tests {
         let stuck = Stuck::default();
         let lines = begun(&stuck);
         lines.reopen();
-        lines.flush();
+        settle(&lines);
         assert!(stuck.0.reopened.load(Ordering::Relaxed));
     }
 
@@ -384,7 +395,7 @@ mod tests {
         lines.send(b"early\n".to_vec());
         assert_eq!(stuck.text(), "");
         begin();
-        lines.flush();
+        settle(&lines);
         assert_eq!(stuck.text(), "early\n");
     }
 }
