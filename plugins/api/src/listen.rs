@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketFlags, acceptfrom_with, sockopt};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use crate::rt::{self, Listener, Socket};
@@ -120,6 +121,21 @@ pub fn send(socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | more)?)
 }
 
+/// Receives at most so many bytes, and as many as the buffer has room for, behind what is in it; how many came, 0 at the end.
+/// Room that is not needed is not even cleared.
+pub fn receive(socket: &Socket, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let at = buffer.len();
+    if most >= buffer.capacity() - at {
+        return Ok(rustix::net::recv(socket, spare_capacity(buffer), RecvFlags::empty())?.0);
+    }
+    buffer.resize(at + most, 0);
+    let received = rustix::net::recv(socket, &mut buffer[at..], RecvFlags::empty());
+    let count = received.as_ref().map_or(0, |(_, count)| *count);
+    buffer.truncate(at + count);
+    received?;
+    Ok(count)
+}
+
 /// Has the kernel send full packets only, until it is told otherwise or the connection is shut down: for who has more to give
 /// it at once.
 pub fn hold_back(socket: &Socket, whether: bool) {
@@ -173,7 +189,7 @@ pub fn broken(socket: &Socket) -> impl Future<Output = ()> + Send + use<> {
 fn has_failed(watch: &impl AsFd) -> bool {
     let mut told = Vec::with_capacity(1);
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    epoll::wait(watch, rustix::buffer::spare_capacity(&mut told), Some(&now)).is_ok()
+    epoll::wait(watch, spare_capacity(&mut told), Some(&now)).is_ok()
         && told.iter().any(|event| { event.flags }.contains(EventFlags::ERR))
 }
 

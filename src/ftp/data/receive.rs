@@ -1,7 +1,7 @@
 //! The road in: an upload, decoded on the way where it is coded.
 //! Refuses to know when an upload is whole: it comes back with what arrived, and the conversation decides.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use gftp_plugin::listen;
@@ -34,24 +34,23 @@ impl Traffic {
             let (upload, poured) = self.pour_sealed(upload).await;
             return (Some(upload), poured);
         }
-        let mut buffer = vec![0; FIRST_BUFFER];
+        let mut buffer = Vec::with_capacity(FIRST_BUFFER);
         let mut unseen = decoders.is_empty();
         loop {
-            let received = self.fill(&mut buffer).await;
+            buffer.clear();
             // What came before a break is written too: it is what the client may resume from.
-            let (filled, end) = match received {
-                Ok(filled) => (filled, if filled < buffer.len() { Some(Ok(())) } else { None }),
-                Err((filled, broken)) => (filled, Some(Err(broken))),
+            let end = match self.fill(&mut buffer).await {
+                Ok(()) => (buffer.len() < buffer.capacity()).then_some(Ok(())),
+                Err(broken) => Some(Err(broken)),
             };
             let last = matches!(end, Some(Ok(())));
             if last && decoders.is_empty() {
                 // Written when it is published: one trip instead of two for a small file.
-                buffer.truncate(filled);
                 upload.write_last(buffer);
                 return (Some(upload), Ok(()));
             }
             let written;
-            (upload, decoders, buffer, written) = self.write_down(upload, decoders, buffer, filled, last).await;
+            (upload, decoders, buffer, written) = self.write_down(upload, decoders, buffer, last).await;
             if let Err(broken) = written {
                 return (Some(upload), Err(broken));
             }
@@ -68,8 +67,8 @@ impl Traffic {
                     Ok(_) => {}
                     Err(broken) => return (Some(upload), Err(broken)),
                 }
-            } else if buffer.len() < LARGEST_BUFFER {
-                buffer = vec![0; buffer.len() * 2];
+            } else if buffer.capacity() < LARGEST_BUFFER {
+                buffer = Vec::with_capacity(buffer.capacity() * 2);
             }
         }
     }
@@ -131,12 +130,11 @@ impl Traffic {
         mut upload: Upload,
         mut decoders: Decoders,
         buffer: Vec<u8>,
-        filled: usize,
         last: bool,
     ) -> (Upload, Decoders, Vec<u8>, Result<(), Broken>) {
         if !decoders.is_dear() {
             return rt::unblock(move || {
-                let written = write_decoded(&mut upload, &mut decoders, &buffer[..filled], last);
+                let written = write_decoded(&mut upload, &mut decoders, &buffer, last);
                 (upload, decoders, buffer, written)
             })
             .await;
@@ -149,7 +147,7 @@ impl Traffic {
             (decoders, step) = self
                 .turns
                 .take(move || {
-                    let step = decoders.step(&input[at..filled], last);
+                    let step = decoders.step(&input[at..], last);
                     (decoders, step)
                 })
                 .await;
@@ -188,11 +186,10 @@ impl Traffic {
     }
 
     /// The same through TLS.
-    async fn fill_sealed(&self, buffer: &mut [u8]) -> Result<usize, (usize, Broken)> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let room = buffer.len() - filled;
-            let most = self.may_take(room as u64).await.map_err(|broken| (filled, broken))?;
+    async fn fill_sealed(&self, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+        while buffer.len() < buffer.capacity() {
+            let room = buffer.capacity() - buffer.len();
+            let most = self.may_take(room as u64).await?;
             let (wire, wanted) = (self.wire(), room.min(usize::try_from(most).unwrap_or(room)));
             let (piece, came) = rt::unblock(move || {
                 let mut piece = vec![0; wanted];
@@ -203,51 +200,42 @@ impl Traffic {
                 (piece, came)
             })
             .await;
-            if let Some(room) = buffer.get_mut(filled..filled + piece.len()) {
-                room.copy_from_slice(&piece);
-            }
-            filled += piece.len();
+            buffer.extend_from_slice(&piece);
             self.has_moved(piece.len() as u64);
             match came {
                 Ok(Came::Some) => {}
                 Ok(Came::Nothing) => {
                     listen::confirm(&self.socket);
-                    self.readable().await.map_err(|broken| (filled, broken))?;
+                    self.readable().await?;
                 }
                 Ok(Came::End) => {
                     self.answer_end().await;
                     break;
                 }
-                Err(e) => return Err((filled, lost(e))),
+                Err(e) => return Err(lost(e)),
             }
         }
-        Ok(filled)
+        Ok(())
     }
 
-    /// Fills the buffer from the connection; fewer bytes than it holds mean that the peer has ended cleanly.
-    async fn fill(&self, buffer: &mut [u8]) -> Result<usize, (usize, Broken)> {
+    /// Fills an empty buffer from the connection, as far as it has room; room that is left means that the peer has ended
+    /// cleanly. What came before a break is in it, too.
+    async fn fill(&self, buffer: &mut Vec<u8>) -> Result<(), Broken> {
         if self.sealed.is_some() {
             return self.fill_sealed(buffer).await;
         }
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let room = buffer.len() - filled;
-            let most = self.may_take(room as u64).await.map_err(|broken| (filled, broken))?;
-            let room = room.min(usize::try_from(most).unwrap_or(room));
-            match self.socket.get_ref().read(&mut buffer[filled..filled + room]) {
+        while buffer.len() < buffer.capacity() {
+            let room = buffer.capacity() - buffer.len();
+            let most = self.may_take(room as u64).await?;
+            match listen::receive(&self.socket, buffer, room.min(usize::try_from(most).unwrap_or(room))) {
                 Ok(0) => break,
-                Ok(count) => {
-                    filled += count;
-                    self.has_moved(count as u64);
-                }
+                Ok(count) => self.has_moved(count as u64),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.readable().await.map_err(|broken| (filled, broken))?;
-                }
-                Err(e) => return Err((filled, Broken::Connection(e))),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                Err(e) => return Err(Broken::Connection(e)),
             }
         }
-        Ok(filled)
+        Ok(())
     }
 }
 
