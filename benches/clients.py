@@ -1,6 +1,7 @@
 """The clients of benches/ (load/) against a server: one measurement. Starts no server."""
 
 import json
+import re
 import subprocess
 import threading
 
@@ -49,3 +50,20 @@ def measure(server, words):
         load.kill()
         load.communicate()
     return {**result, **most, "cpu": cpu, "clients_cpu": own, "memory_before": memory_before, "memory": memory}
+
+
+def ftpbench(server, program, clients):
+    """pyftpdlib's own benchmark against one fresh server: what it prints, a number for each of its lines, with the number of
+    clients left out of their names."""
+    if program is None:
+        raise Failed("there is no ftpbench here")
+    words = [program, "-u", "anonymous", "-p", "anonymous", "-H", "127.0.0.1", "-P", str(server.port), "-b", "all",
+             "-n", str(clients)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=LONGEST, check=False)
+    except subprocess.TimeoutExpired as e:
+        raise Failed(f"ftpbench was ended after {LONGEST} s") from e
+    lines = re.findall(r"^(.*\S) +([\d.]+) (?:MB/sec|secs) *$", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or not lines:
+        raise Failed((done.stderr.strip() or "ftpbench said nothing").splitlines()[-1])
+    return {"count": len(lines), **{name.replace(f"{clients} ", ""): float(value) for name, value in lines}}

@@ -99,7 +99,7 @@ def obtain_pyftpdlib(folder):
             run(sys.executable, "-m", "venv", folder)
         run(python, "-m", "pip", "-q", "install", f"pyftpdlib=={PYFTPDLIB}", f"pyopenssl=={PYOPENSSL}")
         run(python, "-c", asked)
-    return {"program": str(python), "version": PYFTPDLIB}
+    return {"program": str(python), "version": PYFTPDLIB, "ftpbench": str(folder / "bin/ftpbench")}
 
 
 def obtain_libunftp(folder):

@@ -59,6 +59,11 @@ def sessions(scenario, count):
             (scenario, f"PSS MiB of the whole server with {count} sessions", lambda m: m["memory"] / 1024, False)]
 
 
+def ftpbench(line, what, more_is_better):
+    """The row of a line that ftpbench prints."""
+    return [("ftpbench", f"ftpbench: {what}", lambda m: m[line], more_is_better)]
+
+
 # What a row shows: the scenario it comes from, its words (in braces are the run's sizes), how to compute it
 # from one measurement, and whether more is better.
 ROWS = [
@@ -82,6 +87,8 @@ ROWS = [
     ("noop-busy", "those 8 downloads, MB/s", meanwhile, True),
     ("cold", "NOOP while a file is read from the disk, µs p99", waited("p99"), False),
     ("cold", "that file from the disk, MB/s", meanwhile, True),
+    ("slow", "NOOP while 8 sessions read from a slow disk, µs p99", waited("p99"), False),
+    ("slow", "those 8 from the slow disk, MB/s", meanwhile, True),
     *listings("list", "LIST"),
     *listings("nlst", "NLST"),
     *listings("mlsd", "MLSD"),
@@ -93,6 +100,14 @@ ROWS = [
     *transfers("tls-stor-4", "TLS STOR {big} over 4 connections"),
     ("tls-login", "TLS logins/s, 16 clients", rate, True),
     ("tls-login", "TLS login, server CPU ms", cpu_of_each, False),
+    *ftpbench("STOR (client -> server)", "STOR, MB/s", True),
+    *ftpbench("RETR (server -> client)", "RETR, MB/s", True),
+    *ftpbench("concurrent clients (connect, login)", "{clients} logins one after another, s", False),
+    *ftpbench("STOR (1 file with idle clients)", "STOR beside {clients} idle sessions, MB/s", True),
+    *ftpbench("RETR (1 file with idle clients)", "RETR beside {clients} idle sessions, MB/s", True),
+    *ftpbench("concurrent clients (RETR 10.0M file)", "{clients} RETR of 10 MiB at once, s", False),
+    *ftpbench("concurrent clients (STOR 10.0M file)", "{clients} STOR of 10 MiB at once, s", False),
+    *ftpbench("concurrent clients (QUIT)", "{clients} sessions QUIT at once, s", False),
 ]
 
 
@@ -155,6 +170,23 @@ def limits(run):
     return ["", *head, *lines] if lines else []
 
 
+def bare(run):
+    """The Markdown of what a bare loop comes to where it stood for a server, and how near to it gftp and its best peer come."""
+    lines = []
+    for scenario, words, value, more_is_better in ROWS:
+        measured = run["measured"].get(scenario, {})
+        if not measured.get("bare"):
+            continue
+        middle = {name: statistics.median(map(value, all_of_it)) for name, all_of_it in measured.items() if all_of_it}
+        loop, ours = middle.pop("bare"), middle.pop("gftp", None)
+        best = (max if more_is_better else min)(middle.values(), default=None)
+        near = [f"{one / loop if more_is_better else loop / one:.2f}" if one else "–" for one in (ours, best)]
+        lines.append("| " + " | ".join([words.format(**run["sizes"]), number(loop), *near]) + " |")
+    head = ["What a bare loop in a thread for each session comes to, with the fewest system calls and without any rule.", "",
+            "|  | bare loop | gftp, of that | the best peer, of that |", "|---|---:|---:|---:|"]
+    return ["", *head, *lines] if lines else []
+
+
 def agreed(run):
     """What TLS came to with each server: a difference in ciphers would be a difference in speed."""
     lines = []
@@ -181,7 +213,7 @@ def text(run):
     """All that is printed at the end: where and how it was measured, the table, what is missing in it."""
     lines = [f"{name}: {value}  " for name, value in run["facts"].items()]
     lines += ["", "Medians; a ratio above 1 means that gftp is ahead, and in parentheses are the least and the largest "
-              "ratio of single rounds.", "", table(run), *limits(run)]
+              "ratio of single rounds.", "", table(run), *limits(run), *bare(run)]
     if agreed(run):
         lines += ["", *agreed(run)]
     if failed(run):

@@ -4,11 +4,11 @@ MIB = 1 << 20
 # Small files: enough of them that no session meets another at the same one.
 FILES, FILE_SIZE = 64, 4096
 # Sizes: the large file, seconds of a scenario that repeats, sessions that idle (some, and a crowd), files of the folder
-# that is listed, rounds.
+# that is listed, clients of ftpbench, rounds.
 FULL = {"bytes": 1024 * MIB, "big": "1 GiB", "seconds": 3, "sessions": 2000, "crowd": 9000, "many": 100_000,
-        "rounds": 5}
+        "clients": 100, "rounds": 5}
 QUICK = {"bytes": 64 * MIB, "big": "64 MiB", "seconds": 0.2, "sessions": 50, "crowd": 200, "many": 2000,
-         "rounds": 1}
+         "clients": 10, "rounds": 1}
 # What a server keeps for each session that idles, where it counts before; and what is open beside those.
 FILES_EACH, OTHER_FILES = 2, 600
 
@@ -33,6 +33,7 @@ SCENARIOS = {
     "noop": "noop --seconds {seconds}",
     "noop-busy": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes}",
     "cold": "noop --seconds {seconds} --downloads 1 --path /big --bytes {bytes} --cold {root}/big",
+    "slow": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes} --cold {root}/big",
     "list": f"list --command LIST {LISTED}",
     "nlst": f"list --command NLST {LISTED}",
     "mlsd": f"list --command MLSD {LISTED}",
@@ -43,15 +44,26 @@ SCENARIOS = {
     "tls-stor-1": "stor --tls --path /up/big --bytes {bytes}",
     "tls-stor-4": "stor --tls --connections 4 --path /up/big --bytes {quarter}",
     "tls-login": "login --tls --sessions 16 --seconds {seconds}",
+    # pyftpdlib's own, with words of its own.
+    "ftpbench": "ftpbench {clients}",
 }
 # Those whose files are on the disk; all others are in memory.
-ON_DISK = {"stor-disk", "cold"}
+ON_DISK = {"stor-disk", "cold", "slow"}
+# Those whose disk is slow for the server, which may read so many bytes a second: as an old USB stick does, or a disk that many
+# others use. The kernel reads megabytes ahead, so that single reads take a good part of a second.
+SLOW, SLOW_BYTES = {"slow"}, 16 * MIB
 # Beside which it is worth to know what the kernel can do.
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
+
+# Where a bare loop of system calls (load/bare.rs) may stand for a server, to show what is the kernel's and the clients' part.
+BARE = {"small-1", "small-16", "small-epsv-1", "small-stor-1", "small-stor-16", "noop", "noop-busy", "nlst"}
 
 FORKS = "it has a process for each session, or two: so many would take the machine down"
 LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}
 LEFT_OUT["mlsd", "vsftpd"] = "it has no MLSD"
+LEFT_OUT.update({("ftpbench", name): "it lets no visitor replace a file, which ftpbench does"
+                 for name in ("vsftpd", "pure-ftpd")})
+LEFT_OUT["ftpbench", "proftpd"] = "its visitors may not write into the folder that it serves, which ftpbench does"
 
 
 def named(asked):

@@ -12,9 +12,13 @@ import subprocess
 import threading
 import time
 
+import slowness
+
 from obtaining import Unavailable
 
 NAMES = ["gftp", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib", "libunftp"]
+# No server: it knows only what the kernel can do.
+BARE = "bare"
 # More sessions than any scenario opens, so that no server's limit is measured.
 MOST_SESSIONS = 10_000
 # Until a server greets; generous, because a loaded machine is slow to start a Python.
@@ -190,7 +194,12 @@ def start_libunftp(program, root, scratch, port, tls):
     return [program, str(port), root, *([f"{tls}/cert.pem", f"{tls}/key.pem"] if tls else [])]
 
 
-START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
+def start_bare(program, root, scratch, port, tls):
+    """What no server can beat that has a thread for each session; it is in the clients' program."""
+    return [program, "bare", "--port", str(port), "--root", root]
+
+
+START = {BARE: start_bare, "gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
          "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp}
 
 
@@ -247,7 +256,7 @@ class Running:
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(words, env={**os.environ, **more}, stdin=subprocess.DEVNULL,
                                             stdout=output, stderr=output, start_new_session=True)
-        self.cgroup = None
+        self.cgroup = self.slow = None
         try:
             self.cgroup = self.own_cgroup()
             self.await_greeting()
@@ -274,6 +283,10 @@ class Running:
             shutil.rmtree(cgroup, ignore_errors=True)
             return None
         return cgroup
+
+    def slow_down(self, folder, rate):
+        """From now on it may read no more than so many bytes a second from the folder's disk."""
+        self.slow = slowness.hold_back(self.members(), self.cgroup, folder, rate)
 
     def await_greeting(self):
         """Until it greets: then it is ready."""
@@ -347,8 +360,9 @@ class Running:
             self.process.wait(END_WITHIN)
             # Where there is a cgroup, it knows who was born meanwhile. Where not, they were all found before.
             members = self.members() if self.cgroup else []
-        while self.cgroup and time.monotonic() < end:
-            try:
-                return self.cgroup.rmdir()
-            except OSError:
-                time.sleep(PAUSE)
+        for cgroup in filter(None, (self.cgroup, self.slow)):
+            while cgroup.exists() and time.monotonic() < end:
+                try:
+                    cgroup.rmdir()
+                except OSError:
+                    time.sleep(PAUSE)

@@ -14,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use session::{Session, Target};
 
+/// What stands where a server would.
+mod bare;
 /// How long answers take.
 mod latency;
 /// What no server can beat.
@@ -102,6 +104,8 @@ enum Scenario {
     Noop(latency::Noop),
     /// Move bytes with neither FTP nor a server
     Limits(limits::Limits),
+    /// Be a bare loop of system calls where a server would be
+    Bare(bare::Bare),
     /// Log in and do nothing; then see who is still alive
     Idle {
         #[command(flatten)]
@@ -359,6 +363,7 @@ fn run(scenario: &Scenario) -> Result<Value, Failure> {
         Scenario::Noop(noop) => noop.run(),
         Scenario::Idle { crowd } => idle(crowd),
         Scenario::Limits(limits) => return limits.run(),
+        Scenario::Bare(bare) => return bare.run(),
     };
     Ok(done?.told())
 }

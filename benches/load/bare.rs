@@ -1,0 +1,169 @@
+//! A bare loop for each session that stands where a server would: it answers what the clients of the scenarios say by the
+//! fewest system calls that do the work, and knows no account, no rule, no limit and no second command at once. What it
+//! comes to shows how much of a scenario's time is the kernel's and the clients'.
+//!
+//! It must never be reachable: it serves whatever is asked for, to everybody, and its upload ends where the data do.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use clap::Args;
+use rustix::fs::{Mode, OFlags, RawDir, open, sendfile};
+use serde_json::Value;
+
+use crate::Failure;
+
+/// What is read of a small upload at once, and of a directory: as gftp does.
+const AT_ONCE: usize = 64 * 1024;
+/// What sendfile is asked for at once: all that there is, as the kernel allows no more in one call.
+const SENT_AT_ONCE: usize = 0x7fff_f000;
+
+#[derive(Args)]
+pub struct Bare {
+    #[arg(long)]
+    port: u16,
+    /// What it serves
+    #[arg(long)]
+    root: PathBuf,
+}
+
+impl Bare {
+    /// Serves until it is killed.
+    pub fn run(&self) -> Result<Value, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        loop {
+            let (socket, _) = listener.accept()?;
+            let root = self.root.clone();
+            thread::spawn(move || {
+                // Whoever goes away ends it.
+                let _ = Loop::new(socket, root).and_then(Loop::run);
+            });
+        }
+    }
+}
+
+struct Loop {
+    control: BufReader<TcpStream>,
+    /// Data connections come here; it stands for the whole session.
+    passive: TcpListener,
+    root: PathBuf,
+    folder: PathBuf,
+    buffer: Vec<u8>,
+}
+
+impl Loop {
+    fn new(socket: TcpStream, root: PathBuf) -> io::Result<Loop> {
+        socket.set_nodelay(true)?;
+        let passive = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let folder = root.clone();
+        Ok(Loop { control: BufReader::new(socket), passive, root, folder, buffer: vec![0; AT_ONCE] })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        self.say("220 bare\r\n")?;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.control.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            let (verb, argument) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
+            match verb {
+                "USER" => self.say("230 in\r\n")?,
+                "CWD" => {
+                    self.folder = self.path(argument);
+                    self.say("250 there\r\n")?;
+                }
+                "PASV" => self.say(&pasv(self.passive.local_addr()?.port()))?,
+                "EPSV" => self.say(&format!("229 (|||{}|)\r\n", self.passive.local_addr()?.port()))?,
+                "RETR" => self.retr(argument)?,
+                "STOR" => self.stor(argument)?,
+                "NLST" => self.nlst()?,
+                "QUIT" => return self.say("221 bye\r\n"),
+                _ => self.say("200 yes\r\n")?,
+            }
+        }
+    }
+
+    fn say(&mut self, reply: &str) -> io::Result<()> {
+        self.control.get_mut().write_all(reply.as_bytes())
+    }
+
+    fn path(&self, argument: &str) -> PathBuf {
+        match argument.strip_prefix('/') {
+            Some(absolute) => self.root.join(absolute),
+            None => self.folder.join(argument),
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<TcpStream> {
+        self.say("150 go\r\n")?;
+        Ok(self.passive.accept()?.0)
+    }
+
+    fn retr(&mut self, argument: &str) -> io::Result<()> {
+        let file = File::open(self.path(argument))?;
+        let data = self.begin()?;
+        while sendfile(&data, &file, None, SENT_AT_ONCE)? > 0 {}
+        drop(data);
+        self.say("226 sent\r\n")
+    }
+
+    /// Beside its name, and then under it, as an upload must be that nobody sees half of.
+    fn stor(&mut self, argument: &str) -> io::Result<()> {
+        let path = self.path(argument);
+        let aside = aside(&path);
+        let mut file = File::create_new(&aside)?;
+        let mut data = self.begin()?;
+        loop {
+            match data.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(count) => file.write_all(&self.buffer[..count])?,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        drop(file);
+        fs::rename(aside, path)?;
+        self.say("226 stored\r\n")
+    }
+
+    /// In the order in which the kernel has them.
+    fn nlst(&mut self) -> io::Result<()> {
+        let directory = open(&self.folder, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let mut data = self.begin()?;
+        let mut read = Vec::with_capacity(AT_ONCE);
+        let mut names = RawDir::new(&directory, read.spare_capacity_mut());
+        let mut told = Vec::with_capacity(2 * AT_ONCE);
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                told.extend_from_slice(name);
+                told.extend_from_slice(b"\r\n");
+            }
+            if told.len() >= AT_ONCE {
+                data.write_all(&told)?;
+                told.clear();
+            }
+        }
+        data.write_all(&told)?;
+        drop(data);
+        self.say("226 told\r\n")
+    }
+}
+
+fn pasv(port: u16) -> String {
+    let [high, low] = port.to_be_bytes();
+    format!("227 (127,0,0,1,{high},{low})\r\n")
+}
+
+/// Where an upload lies until it is whole.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".aside");
+    path.with_file_name(name)
+}
