@@ -71,8 +71,8 @@ fn it_says_how_it_is_used() {
         "gftp,vsftpd,proftpd,pure-ftpd,pyftpdlib,libunftp",
         "retr,retr-8,stor,stor-8,stor-disk",
         "small-stor-16",
-        "noop,noop-busy,cold,list,nlst,mlsd,idle,idle-9000",
-        "tls-stor-4",
+        "noop,noop-busy,cold,slow,list,nlst,mlsd,idle,idle-9000",
+        "tls-stor-4,tls-login,ftpbench",
     ] {
         assert!(help.contains(word), "{help}");
     }

@@ -17,8 +17,6 @@ pub const MOST_LINES: usize = 4096;
 pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of the program waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Between two looks whether a full backlog has a place again: nothing beside that end.
-const NEXT_TRY: Duration = Duration::from_millis(1);
 
 /// Something that lines are written to.
 pub trait Output: Write + Send + 'static {
@@ -142,13 +140,13 @@ impl Lines {
     fn flush_within(&self, limit: Duration) {
         let (done, written) = sync_channel(1);
         let (end, mut message) = (Instant::now() + limit, Message::Flush(done));
-        // Behind a full backlog there is no place at first.
+        // Behind a full backlog there is no place at first; it is looked for a thousand times.
         while let Err(TrySendError::Full(refused)) = self.writer.try_send(message) {
             if Instant::now() >= end {
                 return;
             }
             message = refused;
-            std::thread::sleep(NEXT_TRY);
+            std::thread::sleep(limit / 1000);
         }
         let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
