@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use gftp_plugin::listen;
 use gftp_plugin::rt::Socket;
-use gftp_plugin::tls::Tunnel;
+use gftp_plugin::tls::{PAGE, Tunnel};
 
 use crate::store::{Inflow, Reading, Upload, Window};
 
@@ -90,12 +90,13 @@ impl Sealed {
             if sent >= limit {
                 break Ok(());
             }
-            self.piece.resize(SEAL_SIZE, 0);
+            self.piece.resize(SEAL_SIZE + PAGE, 0);
             let wanted = usize::try_from(limit - sent).unwrap_or(SEAL_SIZE).min(SEAL_SIZE);
-            let room = self.piece.get_mut(..wanted).unwrap_or_default();
+            let begin = self.tunnel.well_apart(&self.piece);
+            let room = self.piece.get_mut(begin..begin + wanted).unwrap_or_default();
             match reading.read_at(room, offset.saturating_add(sent)) {
                 Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => match self.tunnel.seal(self.piece.get(..count).unwrap_or_default()) {
+                Ok(count) => match self.tunnel.seal(self.piece.get(begin..begin + count).unwrap_or_default()) {
                     Ok(()) => sent += count as u64,
                     Err(e) => break Err(e),
                 },
