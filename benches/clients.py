@@ -35,6 +35,7 @@ def measure(server, words):
     watch = None
     try:
         line_of(load)
+        server.settle()
         memory = server.memory()
         watch = servers.Watch(server) if "list" in words else None
         cpu, own = server.cpu(), servers.seconds_used(load.pid)

@@ -27,6 +27,8 @@ START_WITHIN = 20
 END_WITHIN = 20
 # Between two looks at a server that starts or ends: short beside either, long beside what a look costs.
 PAUSE = 0.05
+# A server that has used less CPU than this in that time does nothing; in seconds, and more than one that only looks at its clock.
+QUIET, NOTHING = 0.1, 0.002
 # Between two looks at a server's memory while it works: short beside the hundreds of milliseconds that the work takes,
 # long beside the one that a look takes.
 LOOK_EVERY = 0.01
@@ -335,6 +337,16 @@ class Running:
             except OSError:
                 pass
         return used
+
+    def settle(self):
+        """Until it does nothing by itself any more: gftp looks for what a crash has left of uploads when it has begun, and others
+        have children to get ready."""
+        end, used = time.monotonic() + START_WITHIN, self.cpu()
+        while time.monotonic() < end:
+            time.sleep(QUIET)
+            before, used = used, self.cpu()
+            if used - before < NOTHING:
+                return
 
     def memory(self):
         """KiB of the whole server, each page that processes share divided among them (PSS)."""
