@@ -58,6 +58,7 @@ def ftpbench(server, program, clients):
     clients left out of their names."""
     if program is None:
         raise Failed("there is no ftpbench here")
+    server.settle()
     words = [program, "-u", "anonymous", "-p", "anonymous", "-H", "127.0.0.1", "-P", str(server.port), "-b", "all",
              "-n", str(clients)]
     try:

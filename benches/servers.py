@@ -201,8 +201,8 @@ def start_bare(program, root, scratch, port, tls):
     return [program, "bare", "--port", str(port), "--root", root]
 
 
-START = {BARE: start_bare, "gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
-         "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp}
+START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
+         "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp, BARE: start_bare}
 
 
 def unified_cgroup():
