@@ -18,10 +18,11 @@ const MAX_ANCESTORS: usize = 2048;
 /// What a path was found to lead to.
 type Found = Result<(OwnedFd, Stat), Miss>;
 
+#[derive(Clone)]
 pub(super) struct Eye {
     pub(super) view: View,
-    selection: Selection,
-    process: Process,
+    pub(super) selection: Selection,
+    process: Arc<Process>,
     /// The directory last asked about, and the identities of itself and all above it.
     ancestors: Option<(VirtualPath, Vec<Identity>)>,
     /// The last owner and group, with their names: most neighbours have the same, and the memory of all is behind a lock.
@@ -41,7 +42,7 @@ pub(super) struct Sight<'a> {
 
 impl Eye {
     pub(super) fn new(view: View, selection: Selection) -> Self {
-        Eye { view, selection, process: Process::now(), ancestors: None, owner: None }
+        Eye { view, selection, process: Arc::new(Process::now()), ancestors: None, owner: None }
     }
 
     /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.

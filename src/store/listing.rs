@@ -11,14 +11,16 @@ use super::sys::{self, FileType};
 use super::temporary::is_temporary;
 use super::view::{Opened, View, to_list};
 use rustix::io::Errno;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 /// Names looked at in one batch: about a millisecond of work, so that a batch neither starves the pool it runs in nor
 /// is dearer to hand over than to make.
 pub const BATCH: usize = 512;
 /// Memory for names that are sorted at once where the first line is to come soon: some 6,000 usual names, which are read
 /// and sorted in a few milliseconds.
-const SOON_MEMORY: usize = 256 * 1024;
+const SOON_MEMORY: usize = 128 * 1024;
 /// Memory for the directories that a recursive listing has seen and not yet entered; the same as for names.
 const MAX_AHEAD: usize = MAX_MEMORY;
 /// Levels a recursive listing descends; no tree made by people is this deep.
@@ -61,11 +63,13 @@ pub enum Item<'a> {
 }
 
 /// A listing under way. It holds up to two descriptors and 16 MiB. Names come sorted by their bytes as long as they fit
-/// in 8 MiB (100,000 usual names take four), or 256 KiB where they are wanted soon; a larger directory comes in sorted runs of
+/// in 8 MiB (100,000 usual names take four), or 128 KiB where they are wanted soon; a larger directory comes in sorted runs of
 /// that size, never cut.
 pub struct Listing {
     eye: Eye,
-    names: Names,
+    names: Arc<Names>,
+    /// The first of the names that was not given out yet.
+    next: usize,
     source: Source,
 }
 
@@ -73,7 +77,7 @@ enum Source {
     /// The names are read from directories.
     Tree(Tree),
     /// The names were gathered, and are paths as typed in this directory.
-    Typed(VirtualPath),
+    Typed(Arc<VirtualPath>),
 }
 
 /// The directory being read, and those still to be entered.
@@ -84,7 +88,11 @@ struct Tree {
     listed: VirtualPath,
     /// Where that really lies; known where rules ask for it.
     listed_really: Option<VirtualPath>,
-    at: Directory,
+    at: Arc<Directory>,
+    /// "." and ".." of it are still to be shown.
+    dots: bool,
+    /// Its descriptor may have more names.
+    more: bool,
     /// Directories to enter, the next one last, as paths below the top.
     ahead: Vec<Vec<u8>>,
     ahead_memory: usize,
@@ -98,10 +106,6 @@ struct Directory {
     path: VirtualPath,
     real: Option<VirtualPath>,
     below: Vec<u8>,
-    /// "." and ".." are still to be shown.
-    dots: bool,
-    /// The descriptor may have more names.
-    more: bool,
 }
 
 impl Listing {
@@ -109,69 +113,207 @@ impl Listing {
     pub(super) fn of_directory(view: &View, path: &VirtualPath, selection: Selection) -> Result<Self, StoreError> {
         let Opened { fd, stat, real } = view.open(path, sys::READ_DIRECTORY, to_list)?;
         let top = if selection.recursive { Some(sys::open_at(&fd, b".", sys::PLACE_DIRECTORY)?) } else { None };
-        let device = sys::identity(&stat).device;
-        let (below, dots, listed_really) = (Vec::new(), selection.dots, real.clone());
-        let at = Directory { fd, device, path: path.clone(), real, below, dots, more: true };
+        let (device, listed_really) = (sys::identity(&stat).device, real.clone());
+        let at = Arc::new(Directory { fd, device, path: path.clone(), real, below: Vec::new() });
         let tree = Tree {
             selection,
             top,
             listed: path.clone(),
             listed_really,
             at,
+            dots: selection.dots,
+            more: true,
             ahead: Vec::new(),
             ahead_memory: 0,
             found: Vec::new(),
         };
-        Ok(Listing { eye: Eye::new(view.clone(), selection), names: Names::default(), source: Source::Tree(tree) })
+        Ok(Listing::new(view, Names::default(), Source::Tree(tree), selection))
     }
 
     /// Of names that are paths as typed in `directory`.
     pub(super) fn of_names(view: &View, directory: &VirtualPath, names: Names, selection: Selection) -> Self {
-        Listing { eye: Eye::new(view.clone(), selection), names, source: Source::Typed(directory.clone()) }
+        Listing::new(view, names, Source::Typed(Arc::new(directory.clone())), selection)
+    }
+
+    fn new(view: &View, names: Names, source: Source, selection: Selection) -> Self {
+        Listing { eye: Eye::new(view.clone(), selection), names: Arc::new(names), next: 0, source }
     }
 
     /// Shows `see` the items of the next at most [`BATCH`] names; false once there are no more. A name that vanishes
     /// meanwhile is left out; any other failure ends the listing with an error, so that it is never cut in silence.
     pub fn next_batch(&mut self, mut see: impl FnMut(Item<'_>)) -> Result<bool, StoreError> {
-        let Listing { eye, names, source } = self;
         let mut looked_at = 0;
         while looked_at < BATCH {
-            if names.is_spent() {
-                let Source::Tree(tree) = source else { return Ok(false) };
-                if tree.at.dots {
-                    tree.show_dots(eye, &mut see)?;
-                } else if !tree.refill(names)? && !tree.enter_next(eye, &mut see)? {
-                    return Ok(false);
-                }
-                // A directory is work too, though it may be empty.
-                looked_at += 1;
+            if self.next < self.names.len() {
+                let (range, place) = (self.take(BATCH - looked_at), self.place());
+                looked_at += range.len();
+                let below = place.look(&mut self.eye, &self.names, range, &mut see)?;
+                self.seen(below)?;
+                continue;
             }
-            let Some((name, kind)) = names.next() else { continue };
+            let Source::Tree(tree) = &mut self.source else { return Ok(false) };
+            if tree.dots {
+                tree.show_dots(&self.eye, &mut see)?;
+            } else if !self.refill()? && !self.enter_next(&mut see)? {
+                return Ok(false);
+            }
+            // A directory is work too, though it may be empty.
             looked_at += 1;
-            match source {
-                Source::Tree(tree) => tree.show(eye, name, kind, &mut see)?,
-                Source::Typed(directory) => eye.show_typed(directory, name, &mut see)?,
-            }
         }
         Ok(true)
+    }
+
+    /// The next at most [`BATCH`] names, to be looked at by whoever has time, beside others; what all of them have found is to be
+    /// told with [`Listing::seen`], in their order. None where [`Listing::next_batch`] has to go on: at the end of a directory.
+    pub fn next_part(&mut self) -> Result<Option<Part>, StoreError> {
+        if self.next >= self.names.len() {
+            match &self.source {
+                // Two of the largest runs beside each other would be twice the memory.
+                Source::Tree(tree) if !tree.dots && (tree.selection.soon || Arc::strong_count(&self.names) == 1) => {
+                    if !self.refill()? {
+                        return Ok(None);
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        let (range, place) = (self.take(BATCH), self.place());
+        Ok(Some(Part { eye: self.eye.clone(), names: self.names.clone(), range, place }))
+    }
+
+    /// Takes note of the directories below that were found among the names.
+    pub fn seen(&mut self, below: Below) -> Result<(), StoreError> {
+        let Source::Tree(tree) = &mut self.source else { return Ok(()) };
+        for below in below.0 {
+            tree.ahead_memory += below.len() + size_of::<Vec<u8>>();
+            if tree.ahead_memory > MAX_AHEAD {
+                return Err(StoreError::TooMany { what: "bytes of directory names in one listing", limit: MAX_AHEAD });
+            }
+            tree.found.push(below);
+        }
+        Ok(())
+    }
+
+    /// The next names, at most so many: there are some.
+    fn take(&mut self, most: usize) -> Range<usize> {
+        let start = self.next;
+        self.next = self.names.len().min(start + most);
+        start..self.next
+    }
+
+    fn place(&self) -> Place {
+        match &self.source {
+            Source::Tree(tree) => Place::Directory(tree.at.clone()),
+            Source::Typed(directory) => Place::Typed(directory.clone()),
+        }
+    }
+
+    /// Reads the next run of names; false if there are none.
+    fn refill(&mut self) -> Result<bool, StoreError> {
+        let Source::Tree(tree) = &mut self.source else { return Ok(false) };
+        if Arc::get_mut(&mut self.names).is_none() {
+            // The last run is still being looked at.
+            self.names = Arc::new(Names::with_room_of(&self.names));
+        }
+        self.next = 0;
+        match Arc::get_mut(&mut self.names) {
+            Some(names) => tree.read(names),
+            None => Ok(false),
+        }
+    }
+
+    /// Goes on with the next directory below; false if there is none.
+    fn enter_next(&mut self, see: &mut impl FnMut(Item<'_>)) -> Result<bool, StoreError> {
+        match &mut self.source {
+            Source::Tree(tree) => tree.enter_next(&self.eye, see),
+            Source::Typed(_) => Ok(false),
+        }
+    }
+}
+
+/// Some of the names of a listing.
+pub struct Part {
+    eye: Eye,
+    names: Arc<Names>,
+    range: Range<usize>,
+    place: Place,
+}
+
+/// Directories that a part of a recursive listing has found.
+pub struct Below(Vec<Vec<u8>>);
+
+impl Part {
+    /// How many names, and of how many bytes.
+    pub fn size(&self) -> (usize, usize) {
+        (self.range.len(), self.names.range(self.range.clone()).map(|(name, _)| name.len()).sum())
+    }
+
+    /// As [`Listing::next_batch`], of these names.
+    pub fn look(mut self, mut see: impl FnMut(Item<'_>)) -> Result<Below, StoreError> {
+        self.place.look(&mut self.eye, &self.names, self.range, &mut see)
+    }
+}
+
+/// Where names lie.
+enum Place {
+    Directory(Arc<Directory>),
+    /// They are paths as typed in this one.
+    Typed(Arc<VirtualPath>),
+}
+
+impl Place {
+    fn look(
+        &self,
+        eye: &mut Eye,
+        names: &Names,
+        range: Range<usize>,
+        see: &mut impl FnMut(Item<'_>),
+    ) -> Result<Below, StoreError> {
+        let mut below = Vec::new();
+        for (name, kind) in names.range(range) {
+            match self {
+                Place::Directory(at) => below.extend(at.show(eye, name, kind, see)?),
+                Place::Typed(directory) => eye.show_typed(directory, name, see)?,
+            }
+        }
+        Ok(Below(below))
+    }
+}
+
+impl Directory {
+    /// Shows what bears the name, and returns where it lies below if it is a directory to be entered.
+    fn show(
+        &self,
+        eye: &mut Eye,
+        name: &[u8],
+        kind: FileType,
+        see: &mut impl FnMut(Item<'_>),
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Directory { fd, device, path, real, below } = self;
+        let sight = Sight { directory: fd.as_fd(), device: *device, name, kind, shown: name, real: real.as_ref() };
+        let is_directory = eye.show(&sight, || path.child(name), see)?;
+        Ok((is_directory && eye.selection.recursive).then(|| match below.is_empty() {
+            true => name.to_vec(),
+            false => [below, name].join(&b'/'),
+        }))
     }
 }
 
 impl Tree {
-    fn show_dots(&mut self, eye: &mut Eye, see: &mut impl FnMut(Item<'_>)) -> Result<(), StoreError> {
-        self.at.dots = false;
+    fn show_dots(&mut self, eye: &Eye, see: &mut impl FnMut(Item<'_>)) -> Result<(), StoreError> {
+        self.dots = false;
         let parent = self.at.path.parent().unwrap_or_else(VirtualPath::root);
         eye.show_path(b".", &self.at.path, see)?;
         eye.show_path(b"..", &parent, see)
     }
 
     /// Reads the next run of names; false if there are none.
-    fn refill(&mut self, names: &mut Names) -> Result<bool, StoreError> {
+    fn read(&mut self, names: &mut Names) -> Result<bool, StoreError> {
         names.clear();
         let hidden = self.selection.hidden;
         let run = if self.selection.soon { SOON_MEMORY } else { MAX_MEMORY };
-        while self.at.more && names.is_spent() {
-            self.at.more = sys::read_names(&self.at.fd, |name, kind| {
+        while self.more && names.len() == 0 {
+            self.more = sys::read_names(&self.at.fd, |name, kind| {
                 if !is_temporary(name) && (hidden || !name.starts_with(b".")) {
                     names.push(name, kind);
                 }
@@ -179,33 +321,7 @@ impl Tree {
             })?;
         }
         names.sort(self.selection.reverse);
-        Ok(!names.is_spent())
-    }
-
-    fn show(
-        &mut self,
-        eye: &mut Eye,
-        name: &[u8],
-        kind: FileType,
-        see: &mut impl FnMut(Item<'_>),
-    ) -> Result<(), StoreError> {
-        let at = &self.at;
-        let sight =
-            Sight { directory: at.fd.as_fd(), device: at.device, name, kind, shown: name, real: at.real.as_ref() };
-        let is_directory = eye.show(&sight, || at.path.child(name), see)?;
-        if is_directory && self.top.is_some() {
-            let mut below = at.below.clone();
-            if !below.is_empty() {
-                below.push(b'/');
-            }
-            below.extend_from_slice(name);
-            self.ahead_memory += below.len() + size_of::<Vec<u8>>();
-            if self.ahead_memory > MAX_AHEAD {
-                return Err(StoreError::TooMany { what: "bytes of directory names in one listing", limit: MAX_AHEAD });
-            }
-            self.found.push(below);
-        }
-        Ok(())
+        Ok(names.len() > 0)
     }
 
     /// Goes on with the next directory below; false if there is none.
@@ -227,8 +343,9 @@ impl Tree {
             match eye.view.store.resolver.open_below(top.as_fd(), &below, sys::READ_DIRECTORY) {
                 Ok((fd, stat)) => {
                     see(Item::Directory(&below));
-                    let (device, dots) = (sys::identity(&stat).device, self.selection.dots);
-                    self.at = Directory { fd, device, path, real, below, dots, more: true };
+                    let device = sys::identity(&stat).device;
+                    self.at = Arc::new(Directory { fd, device, path, real, below });
+                    (self.dots, self.more) = (self.selection.dots, true);
                     return Ok(true);
                 }
                 // Its name was shown; that it may not be read is told by an empty directory.

@@ -44,7 +44,7 @@ pub use glob::{has_wildcards, matches};
 pub use inflow::Inflow;
 pub use kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_PER_OWNER};
 pub use ledger::Usage;
-pub use listing::{BATCH, Item, Listing, Selection};
+pub use listing::{BATCH, Below, Item, Listing, Part, Selection};
 pub use path::{MAX_COMPONENT, MAX_PATH, PathError, VirtualPath};
 pub use reading::{Reading, Window};
 pub use rights::Rights;

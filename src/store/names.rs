@@ -2,6 +2,7 @@
 //! It refuses to know where names come from.
 
 use super::sys::FileType;
+use std::ops::Range;
 
 /// Memory that one listing may hold in names and slots: the names of 100,000 files (about 4 MiB) fit, so an ordinary
 /// directory comes sorted as a whole, and a client cannot make the server hold a directory of millions.
@@ -14,15 +15,19 @@ struct Slot {
     kind: u8,
 }
 
-/// Names with their kinds, given out one by one.
+/// Names with their kinds.
 #[derive(Default)]
 pub(super) struct Names {
     bytes: Vec<u8>,
     slots: Vec<Slot>,
-    next: usize,
 }
 
 impl Names {
+    /// None yet, with room for as many as these.
+    pub(super) fn with_room_of(other: &Names) -> Names {
+        Names { bytes: Vec::with_capacity(other.bytes.len()), slots: Vec::with_capacity(other.slots.len()) }
+    }
+
     /// Adds a name of at most 65,535 bytes; longer ones no file system has, and they are refused with false.
     pub(super) fn push(&mut self, name: &[u8], kind: FileType) -> bool {
         let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len())) else {
@@ -38,34 +43,40 @@ impl Names {
         self.bytes.len() + self.slots.len() * size_of::<Slot>()
     }
 
-    /// Orders what is still to be given out by the names' bytes.
+    /// Orders the names by their bytes.
     pub(super) fn sort(&mut self, reverse: bool) {
         let bytes = &self.bytes;
-        let name = |slot: &Slot| &bytes[slot.start as usize..slot.start as usize + usize::from(slot.length)];
-        self.slots[self.next..].sort_unstable_by(|a, b| {
-            let order = name(a).cmp(name(b));
+        self.slots.sort_unstable_by(|a, b| {
+            let order = name(bytes, a).cmp(name(bytes, b));
             if reverse { order.reverse() } else { order }
         });
     }
 
-    /// The next name and its kind.
-    pub(super) fn next(&mut self) -> Option<(&[u8], FileType)> {
-        let slot = self.slots.get(self.next)?;
-        self.next += 1;
-        Some((&self.bytes[slot.start as usize..slot.start as usize + usize::from(slot.length)], unpack(slot.kind)))
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
     }
 
-    /// Whether every name was given out.
-    pub(super) fn is_spent(&self) -> bool {
-        self.next >= self.slots.len()
+    /// One of them with its kind.
+    pub(super) fn get(&self, index: usize) -> Option<(&[u8], FileType)> {
+        self.range(index..index + 1).next()
+    }
+
+    /// Those of a range, none if it goes beyond the last.
+    pub(super) fn range(&self, range: Range<usize>) -> impl Iterator<Item = (&[u8], FileType)> {
+        let slots = self.slots.get(range).unwrap_or_default();
+        slots.iter().map(|slot| (name(&self.bytes, slot), unpack(slot.kind)))
     }
 
     /// Forgets all names and keeps the room.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.slots.clear();
-        self.next = 0;
     }
+}
+
+fn name<'a>(bytes: &'a [u8], slot: &Slot) -> &'a [u8] {
+    &bytes[slot.start as usize..slot.start as usize + usize::from(slot.length)]
 }
 
 /// Only what decides whether a name must be looked at more closely survives.
@@ -100,14 +111,11 @@ mod tests {
         assert!(names.memory() < MAX_MEMORY);
         assert_eq!(size_of::<Slot>(), 8);
         names.sort(false);
-        let mut number = 0;
-        while let Some((name, kind)) = names.next() {
+        for (number, (name, kind)) in names.range(0..100_000).enumerate() {
             assert_eq!(name, format!("a file with a long name {number:06}").as_bytes());
             assert_eq!(kind, FileType::RegularFile);
-            number += 1;
         }
-        assert_eq!(number, 100_000);
-        assert!(names.is_spent());
+        assert_eq!((names.len(), names.range(50_000..100_000).count()), (100_000, 50_000));
         assert!(!names.push(&[b'a'; 70_000], FileType::Unknown));
     }
 }

@@ -15,6 +15,7 @@ const DIGITS: usize = 16;
 const ATTEMPTS: u32 = 16;
 
 /// Whether `name` is reserved for uploads in progress. Such names exist for no client, whatever bears them.
+#[inline]
 pub fn is_temporary(name: &[u8]) -> bool {
     let middle = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
     middle.is_some_and(|digits| {

@@ -291,7 +291,7 @@ impl View {
             return Err(StoreError::NotEmpty);
         }
         self.store.common.kept.forget_in(sys::identity(&sys::stat_fd(directory)?));
-        while let Some((name, _)) = temporaries.next() {
+        for (name, _) in temporaries.range(0..temporaries.len()) {
             // One that lives or resists makes the second attempt fail, which says so.
             let _ = remove_if_dead(directory, name);
         }

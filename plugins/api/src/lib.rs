@@ -33,6 +33,7 @@ pub mod program;
 pub mod proxy;
 pub mod rt;
 mod service;
+mod share;
 mod shutdown;
 pub mod stderr;
 mod stream;

@@ -13,7 +13,7 @@ use futures::channel::oneshot;
 
 /// Threads at once. Where there is more work than this it takes turns, and none of it is fast anyway. A thread that waits costs
 /// some 20 KiB; a disk that hangs may hold as many.
-const MOST: usize = 256;
+pub(crate) const MOST: usize = 256;
 /// How long a thread waits for more to do: between the files of a session it is not begun again and again.
 const REST: Duration = Duration::from_secs(5);
 
@@ -51,7 +51,7 @@ enum Put {
 }
 
 impl Pool {
-    const fn new() -> Pool {
+    pub(crate) const fn new() -> Pool {
         let queue = Queue { waiting: VecDeque::new(), threads: 0, starting: 0, resting: 0 };
         Pool { queue: Mutex::new(queue), called: Condvar::new(), wanted: AtomicBool::new(false) }
     }
@@ -70,17 +70,22 @@ impl Pool {
             // Whoever asked may be gone by now.
             let _ = answer.send(result);
         };
-        match self.put(Box::new(work)) {
-            // Not under the lock, which the woken thread takes first.
-            Put::Wake => self.called.notify_one(),
-            Put::Taken => {}
-            Put::Alone(work) => work(),
-        }
+        self.offer(Box::new(work));
         match answered.await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
             // All work is done, so that this does not happen.
             Err(oneshot::Canceled) => std::future::pending().await,
+        }
+    }
+
+    /// Has it done by another thread, now; here where there is none and can be none.
+    pub(crate) fn offer(&'static self, work: Work) {
+        match self.put(work) {
+            // Not under the lock, which the woken thread takes first.
+            Put::Wake => self.called.notify_one(),
+            Put::Taken => {}
+            Put::Alone(work) => work(),
         }
     }
 

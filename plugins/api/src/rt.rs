@@ -3,9 +3,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::pool::POOL;
+use crate::share::{self, Helpers};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use async_io::Timer;
@@ -40,6 +42,19 @@ pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// nobody waits for its result, and obeys.
 pub async fn unblock_long<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> T {
     POOL.run(work).await
+}
+
+/// Does `work` with each part, on this thread of the pool and on another one where a core is to spare, and returns the results
+/// in the order of the parts. They are taken from `parts` as it goes, while the first are done already. Each must be bounded by itself.
+///
+/// No more threads help at once than there are cores but one, whoever asks.
+pub fn share<P: Send + 'static, R: Send + 'static>(
+    parts: impl Iterator<Item = P>,
+    work: impl Fn(P) -> R + Send + Sync + 'static,
+) -> Vec<R> {
+    static HELPERS: LazyLock<Helpers> =
+        LazyLock::new(|| Helpers::new(std::thread::available_parallelism().map_or(1, usize::from) - 1));
+    share::share(&POOL, &HELPERS, parts, work)
 }
 
 /// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.

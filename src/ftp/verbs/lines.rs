@@ -5,9 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::super::data::pump::Lines;
 use super::super::wire::facts::{self, Can, EntryType, Facts, mlsx_line};
 use super::super::wire::listing::{self, Row, long_line};
-use crate::store::{Entry, Item, Kind, Listing, StoreError};
+use crate::store::{Entry, Item, Kind, Listing, Part, StoreError};
+use gftp_plugin::rt;
 
 /// How entries are written.
+#[derive(Clone)]
 pub struct Shape {
     form: Form,
     /// What is put before each name.
@@ -16,6 +18,7 @@ pub struct Shape {
     top: usize,
 }
 
+#[derive(Clone, Copy)]
 enum Form {
     /// As `ls -l`, at this time (seconds since 1970), which decides how dates are written.
     Long(i64),
@@ -77,6 +80,13 @@ impl Shape {
                 out.extend(below.iter().map(|&byte| printable(byte)));
                 out.extend_from_slice(b":\r\n");
             }
+            (item, _) => self.line(item, out),
+        }
+    }
+
+    /// Appends the line of something in the directory at hand.
+    fn line(&self, item: Item<'_>, out: &mut Vec<u8>) {
+        match (item, &self.form) {
             (Item::Name(name) | Item::Entry { name, .. }, Form::Names) => {
                 let start = out.len();
                 out.extend_from_slice(&self.prefix);
@@ -89,8 +99,17 @@ impl Shape {
                 facts_line(entry, *facts, name, out);
                 out.extend_from_slice(b"\r\n");
             }
-            // Names alone come only where names alone were asked for.
-            (Item::Name(_), Form::Long(_) | Form::Facts(..)) => {}
+            // Names alone come only where names alone were asked for, and directories that are entered are no lines.
+            (Item::Name(_), Form::Long(_) | Form::Facts(..)) | (Item::Directory(_), _) => {}
+        }
+    }
+
+    /// About as many bytes as a line has beside its name.
+    fn beside_the_name(&self) -> usize {
+        match self.form {
+            Form::Long(_) => 60,
+            Form::Names => 2 + self.prefix.len(),
+            Form::Facts(_) => 90,
         }
     }
 }
@@ -100,9 +119,9 @@ fn printable(byte: u8) -> u8 {
     if matches!(byte, b'\r' | b'\n' | 0) { b'?' } else { byte }
 }
 
-/// Bytes that a trip to the pool makes at least, while there are more: a few milliseconds of work, so that the trips cost
-/// little beside it.
-const PIECE: usize = 128 * 1024;
+/// Bytes that a trip to the pool makes at least, while there are more: some milliseconds of work, so that the trips cost
+/// little beside it, and more than one run of names that are wanted soon, so that the next is read while they are written.
+const PIECE: usize = 256 * 1024;
 
 /// A listing as lines. The first batch is made at once, in the same trip to the pool that opened it: most directories
 /// have no other.
@@ -116,12 +135,44 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
             Ok(more)
         }
         None => loop {
-            let more = listing.next_batch(|item| shape.write(item, out))?;
+            by_two(&mut listing, &shape, out)?;
+            let more = out.len() >= PIECE || listing.next_batch(|item| shape.write(item, out))?;
             if !more || out.len() >= PIECE {
                 return Ok(more);
             }
         },
     }))
+}
+
+/// Appends lines of the directory at hand until there are no more or they make a piece. Two threads look at the names, which is most of
+/// the time that it takes.
+fn by_two(listing: &mut Listing, shape: &Shape, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    let (mut expected, beside, mut failed) = (out.len(), shape.beside_the_name(), None);
+    let parts = std::iter::from_fn(|| {
+        if expected >= PIECE {
+            return None;
+        }
+        let part = listing.next_part().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })?;
+        let (names, bytes) = part.size();
+        let length = names * beside + bytes;
+        expected += length;
+        Some((part, length))
+    });
+    let shape = shape.clone();
+    let written = rt::share(parts, move |(part, length): (Part, usize)| {
+        let mut text = Vec::with_capacity(length);
+        let below = part.look(|item| shape.line(item, &mut text))?;
+        Ok::<_, StoreError>((text, below))
+    });
+    for part in written {
+        let (text, below) = part?;
+        out.extend_from_slice(&text);
+        listing.seen(below)?;
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// The facts of one entry, without a line end.

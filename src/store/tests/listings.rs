@@ -224,3 +224,41 @@ fn what_is_wanted_soon_comes_in_sorted_runs() {
     assert_eq!(seen.len(), COUNT);
     assert!((2..8).contains(&runs), "{runs}");
 }
+
+/// Parts are looked at by several threads, whoever is first.
+#[test]
+fn parts_looked_at_in_any_order_are_the_listing() {
+    for ground in Ground::both() {
+        for number in 0..3 * BATCH {
+            ground.file(&format!("many/{number:05}"), "x");
+        }
+        for number in 0..9 {
+            ground.file(&format!("many/{number:05} below/file"), "x");
+            ground.link("..", &format!("many/{number:05} up"));
+        }
+        ground.link("many/00000", "link");
+        let view = ground.view();
+        let soon = Selection { soon: true, names_only: true, ..ALL };
+        let recursive = Selection { recursive: true, dots: true, ..ALL };
+        for selection in [ALL, recursive, soon, Selection { reverse: true, follow: true, ..ALL }] {
+            for listed in [|view: &View, s| view.list(&at("many"), s), |view: &View, s| view.glob(&at("/"), b"*/*", s)]
+            {
+                let (mut listing, mut items) = (listed(&view, selection).unwrap(), Vec::new());
+                while listing.next_batch(|item| items.push(shown_item(item))).unwrap() {
+                    let parts: Vec<_> = std::iter::from_fn(|| listing.next_part().unwrap()).collect();
+                    let look = |part: Part| {
+                        let mut items = Vec::new();
+                        (part.look(|item| items.push(shown_item(item))).unwrap(), items)
+                    };
+                    let mut looked_at: Vec<_> = parts.into_iter().rev().map(look).collect();
+                    while let Some((below, seen)) = looked_at.pop() {
+                        items.extend(seen);
+                        listing.seen(below).unwrap();
+                    }
+                }
+                assert_eq!(items, shown(listed(&view, selection)), "{selection:?}");
+                assert!(items.len() > 3 * BATCH);
+            }
+        }
+    }
+}

@@ -107,22 +107,21 @@ pub(super) fn read(view: &View, path: &str) -> Result<Vec<u8>, StoreError> {
 pub(super) fn shown(listing: Result<Listing, StoreError>) -> Vec<String> {
     let mut listing = listing.unwrap();
     let mut items = Vec::new();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    while listing
-        .next_batch(|item| {
-            items.push(match item {
-                Item::Directory(below) => format!("{}/:", text(below)),
-                Item::Name(name) => text(name),
-                Item::Entry { name, entry } => match entry.kind {
-                    Kind::Directory => format!("d:{}", text(name)),
-                    Kind::Symlink => format!("l:{}>{}", text(name), text(entry.target.as_deref().unwrap())),
-                    Kind::File | Kind::Other => text(name),
-                },
-            });
-        })
-        .unwrap()
-    {}
+    while listing.next_batch(|item| items.push(shown_item(item))).unwrap() {}
     items
+}
+
+pub(super) fn shown_item(item: Item<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match item {
+        Item::Directory(below) => format!("{}/:", text(below)),
+        Item::Name(name) => text(name),
+        Item::Entry { name, entry } => match entry.kind {
+            Kind::Directory => format!("d:{}", text(name)),
+            Kind::Symlink => format!("l:{}>{}", text(name), text(entry.target.as_deref().unwrap())),
+            Kind::File | Kind::Other => text(name),
+        },
+    }
 }
 
 pub(super) fn list(view: &View, path: &str) -> Vec<String> {

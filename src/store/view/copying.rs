@@ -43,6 +43,8 @@ struct Tree {
     copy: Identity,
     at: Pair,
     names: Names,
+    /// The first of the names that was not copied yet.
+    next: usize,
     /// Directories to enter, as paths below the top.
     ahead: Vec<Vec<u8>>,
     ahead_memory: usize,
@@ -123,7 +125,17 @@ impl View {
             more: true,
         };
         let real = source_real.zip(place.real);
-        Ok(Tree { source, target, real, copy, at, names: Names::default(), ahead: Vec::new(), ahead_memory: 0 })
+        Ok(Tree {
+            source,
+            target,
+            real,
+            copy,
+            at,
+            names: Names::default(),
+            next: 0,
+            ahead: Vec::new(),
+            ahead_memory: 0,
+        })
     }
 }
 
@@ -193,7 +205,8 @@ impl Tree {
     /// The next name of the directory at hand that is still there and served; none if there is none.
     fn next_name(&mut self, view: &View) -> Result<Option<(Vec<u8>, Stat)>, StoreError> {
         loop {
-            while let Some((name, _)) = self.names.next() {
+            while let Some((name, _)) = self.names.get(self.next) {
+                self.next += 1;
                 let Some(stat) = existing(sys::stat_at(&self.at.source, name))? else { continue };
                 let shown = self
                     .real
@@ -207,6 +220,7 @@ impl Tree {
                 return Ok(None);
             }
             self.names.clear();
+            self.next = 0;
             let names = &mut self.names;
             self.at.more = sys::read_names(&self.at.source, |name, kind| {
                 if !is_temporary(name) {
