@@ -1,8 +1,8 @@
-//! A bare loop for each session that stands where a server would: it answers what the clients of the scenarios say by the
-//! fewest system calls that do the work, and knows no account, no rule, no limit and no second command at once. What it
-//! comes to shows how much of a scenario's time is the kernel's and the clients'.
+//! Bare loops, a thread for each session, that stand where a server would: they answer what the clients of the scenarios say by the
+//! fewest system calls that do the work, and know no account, no rule, no limit and no second command at once. What they
+//! come to shows how much of a scenario's time is the kernel's and the clients'.
 //!
-//! It must never be reachable: it serves whatever is asked for, to everybody, and its upload ends where the data do.
+//! They must never be reachable: they serve whatever is asked for, to everybody, and their uploads end where the data do.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -16,6 +16,8 @@ use serde_json::Value;
 
 use crate::Failure;
 
+/// Sessions at once: more than any scenario has that a bare loop stands in.
+const SESSIONS: usize = 32;
 /// What is read of a small upload at once, and of a directory: as gftp does.
 const AT_ONCE: usize = 64 * 1024;
 /// What sendfile is asked for at once: all that there is, as the kernel allows no more in one call.
@@ -31,37 +33,41 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Serves until it is killed.
+    /// Serves until it is killed. The threads are there before anybody comes: to begin one costs more than a login.
     pub fn run(&self) -> Result<Value, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        thread::scope(|threads| {
+            for _ in 1..SESSIONS {
+                threads.spawn(|| self.serve(&listener));
+            }
+            self.serve(&listener)
+        })
+    }
+
+    fn serve(&self, listener: &TcpListener) -> Result<Value, Failure> {
+        let mut buffer = vec![0; AT_ONCE];
         loop {
             let (socket, _) = listener.accept()?;
-            let root = self.root.clone();
-            thread::spawn(move || {
-                // Whoever goes away ends it.
-                let _ = Loop::new(socket, root).and_then(Loop::run);
-            });
+            socket.set_nodelay(true)?;
+            let control = BufReader::new(socket);
+            let session =
+                Loop { control, passive: None, root: &self.root, folder: self.root.clone(), buffer: &mut buffer };
+            // Whoever goes away ends it.
+            let _ = session.run();
         }
     }
 }
 
-struct Loop {
+struct Loop<'a> {
     control: BufReader<TcpStream>,
-    /// Data connections come here; it stands for the whole session.
-    passive: TcpListener,
-    root: PathBuf,
+    /// Data connections come here; it stands for the whole session once it does.
+    passive: Option<TcpListener>,
+    root: &'a Path,
     folder: PathBuf,
-    buffer: Vec<u8>,
+    buffer: &'a mut [u8],
 }
 
-impl Loop {
-    fn new(socket: TcpStream, root: PathBuf) -> io::Result<Loop> {
-        socket.set_nodelay(true)?;
-        let passive = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let folder = root.clone();
-        Ok(Loop { control: BufReader::new(socket), passive, root, folder, buffer: vec![0; AT_ONCE] })
-    }
-
+impl Loop<'_> {
     fn run(mut self) -> io::Result<()> {
         self.say("220 bare\r\n")?;
         let mut line = String::new();
@@ -72,13 +78,20 @@ impl Loop {
             }
             let (verb, argument) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
             match verb {
-                "USER" => self.say("230 in\r\n")?,
+                "USER" => self.say("331 and\r\n")?,
+                "PASS" => self.say("230 in\r\n")?,
                 "CWD" => {
                     self.folder = self.path(argument);
                     self.say("250 there\r\n")?;
                 }
-                "PASV" => self.say(&pasv(self.passive.local_addr()?.port()))?,
-                "EPSV" => self.say(&format!("229 (|||{}|)\r\n", self.passive.local_addr()?.port()))?,
+                "PASV" => {
+                    let told = pasv(self.listen()?);
+                    self.say(&told)?;
+                }
+                "EPSV" => {
+                    let told = format!("229 (|||{}|)\r\n", self.listen()?);
+                    self.say(&told)?;
+                }
                 "RETR" => self.retr(argument)?,
                 "STOR" => self.stor(argument)?,
                 "NLST" => self.nlst()?,
@@ -99,9 +112,19 @@ impl Loop {
         }
     }
 
+    /// The port for data connections.
+    fn listen(&mut self) -> io::Result<u16> {
+        let passive = match self.passive.take() {
+            Some(passive) => passive,
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
+        };
+        self.passive.insert(passive).local_addr().map(|address| address.port())
+    }
+
     fn begin(&mut self) -> io::Result<TcpStream> {
         self.say("150 go\r\n")?;
-        Ok(self.passive.accept()?.0)
+        let passive = self.passive.as_ref().ok_or(ErrorKind::NotConnected)?;
+        Ok(passive.accept()?.0)
     }
 
     fn retr(&mut self, argument: &str) -> io::Result<()> {
@@ -119,7 +142,7 @@ impl Loop {
         let mut file = File::create_new(&aside)?;
         let mut data = self.begin()?;
         loop {
-            match data.read(&mut self.buffer) {
+            match data.read(self.buffer) {
                 Ok(0) => break,
                 Ok(count) => file.write_all(&self.buffer[..count])?,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
