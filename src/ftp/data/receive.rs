@@ -14,8 +14,9 @@ use super::sealed::Came;
 use super::trip::{Next, WindowEnd, Wire};
 use crate::store::{Inflow, Upload};
 
-/// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory.
-const FIRST_BUFFER: usize = 64 * 1024;
+/// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory. From 64 KiB on, glibc
+/// tidies all of its heap whenever one is given back.
+const FIRST_BUFFER: usize = 32 * 1024;
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
 /// What the kernel may hold of a slow upload at least: small windows cost a packet for each few bytes.
