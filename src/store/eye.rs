@@ -10,10 +10,13 @@ use super::rights::Rights;
 use super::sys::{self, FileType, Identity, Process, Stat};
 use super::view::{View, need, to_look};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parents looked at to tell whether a link leads back up; as deep as a path of 4,096 bytes can be.
 const MAX_ANCESTORS: usize = 2048;
+
+/// A directory, and the identities of itself and all above it.
+type Ancestors = (VirtualPath, Vec<Identity>);
 
 /// What a path was found to lead to.
 type Found = Result<(OwnedFd, Stat), Miss>;
@@ -23,8 +26,8 @@ pub(super) struct Eye {
     pub(super) view: View,
     pub(super) selection: Selection,
     process: Arc<Process>,
-    /// The directory last asked about, and the identities of itself and all above it.
-    ancestors: Option<(VirtualPath, Vec<Identity>)>,
+    /// Of the directory last asked about; all who look at the same listing know them.
+    ancestors: Arc<Mutex<Option<Ancestors>>>,
     /// The last owner and group, with their names: most neighbours have the same, and the memory of all is behind a lock.
     owner: Option<(u32, u32, [Arc<str>; 2])>,
 }
@@ -42,7 +45,7 @@ pub(super) struct Sight<'a> {
 
 impl Eye {
     pub(super) fn new(view: View, selection: Selection) -> Self {
-        Eye { view, selection, process: Arc::new(Process::now()), ancestors: None, owner: None }
+        Eye { view, selection, process: Arc::new(Process::now()), ancestors: Arc::default(), owner: None }
     }
 
     /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.
@@ -184,16 +187,17 @@ impl Eye {
     }
 
     /// Whether a link leads to the directory it lies in or to one above, where a client that descends never ends.
-    fn leads_back(&mut self, target: &Stat, path: &VirtualPath) -> bool {
+    fn leads_back(&self, target: &Stat, path: &VirtualPath) -> bool {
         if sys::kind(target) != FileType::Directory {
             return false;
         }
         let listed = path.parent().unwrap_or_else(VirtualPath::root);
-        if self.ancestors.as_ref().is_none_or(|(known, _)| *known != listed) {
+        let mut known = self.ancestors.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|(directory, _)| *directory != listed) {
             let ancestors = self.ancestors_of(&listed);
-            self.ancestors = Some((listed, ancestors));
+            *known = Some((listed, ancestors));
         }
-        self.ancestors.as_ref().is_some_and(|(_, ancestors)| ancestors.contains(&sys::identity(target)))
+        known.as_ref().is_some_and(|(_, ancestors)| ancestors.contains(&sys::identity(target)))
     }
 
     /// The directories above, both as the path was typed (links on the way count) and as they lie on the disk.

@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::error::StoreError;
 use super::eye::{Eye, Sight};
 use super::names::{MAX_MEMORY, Names};
-use super::path::VirtualPath;
+use super::path::{MAX_PATH, VirtualPath};
 use super::resolve::Miss;
 use super::sys::{self, FileType};
 use super::temporary::is_temporary;
@@ -163,9 +163,10 @@ impl Listing {
         Ok(true)
     }
 
-    /// The next at most [`BATCH`] names, to be looked at by whoever has time, beside others; what all of them have found is to be
-    /// told with [`Listing::seen`], in their order. None where [`Listing::next_batch`] has to go on: at the end of a directory.
-    pub fn next_part(&mut self) -> Result<Option<Part>, StoreError> {
+    /// The next names, `most` or [`BATCH`] of them and at least one, to be looked at by whoever has time, beside others; what all of
+    /// them have found is to be told with [`Listing::seen`], in their order. None where [`Listing::next_batch`] has to go on: at the
+    /// end of a directory.
+    pub fn next_part(&mut self, most: usize) -> Result<Option<Part>, StoreError> {
         if self.next >= self.names.len() {
             match &self.source {
                 // Two of the largest runs beside each other would be twice the memory.
@@ -177,7 +178,7 @@ impl Listing {
                 _ => return Ok(None),
             }
         }
-        let (range, place) = (self.take(BATCH), self.place());
+        let (range, place) = (self.take(most.clamp(1, BATCH)), self.place());
         Ok(Some(Part { eye: self.eye.clone(), names: self.names.clone(), range, place }))
     }
 
@@ -246,6 +247,24 @@ impl Part {
     /// How many names, and of how many bytes.
     pub fn size(&self) -> (usize, usize) {
         (self.range.len(), self.names.range(self.range.clone()).map(|(name, _)| name.len()).sum())
+    }
+
+    /// How many bytes there may be at most in where links among them lead, and in the paths of directories found among them.
+    pub fn beyond(&self) -> (usize, usize) {
+        let (mut targets, mut below) = (0, 0);
+        let above = match &self.place {
+            Place::Directory(at) if self.eye.selection.recursive => Some(at.below.len()),
+            _ => None,
+        };
+        for (name, kind) in self.names.range(self.range.clone()) {
+            if matches!(kind, FileType::Symlink | FileType::Unknown) {
+                targets += MAX_PATH;
+            }
+            if let Some(above) = above.filter(|_| matches!(kind, FileType::Directory | FileType::Unknown)) {
+                below += above + name.len();
+            }
+        }
+        (targets, below)
     }
 
     /// As [`Listing::next_batch`], of these names.

@@ -31,7 +31,7 @@ fn uploads(server: &Server, kind: char, count: usize, size: usize) -> Vec<(Contr
     uploads
 }
 
-/// Fast ones may have a buffer of a mebibyte each, and slow ones the first, of 64 KiB.
+/// Fast ones may have a buffer of a mebibyte each, and slow ones the first, of 32 KiB.
 #[test]
 fn an_upload_costs_a_buffer_and_no_more() {
     const SOME: usize = 30;
@@ -50,7 +50,7 @@ fn an_upload_costs_a_buffer_and_no_more() {
         let before = server.memory();
         let slow = uploads(&server, kind, MANY, 10);
         let grown = server.memory().saturating_sub(before);
-        assert!(grown < 96 * MANY as u64 + 8 * 1024, "{MANY} uploads of 10 bytes in TYPE {kind} cost {grown} KiB");
+        assert!(grown < 64 * MANY as u64 + 8 * 1024, "{MANY} uploads of 10 bytes in TYPE {kind} cost {grown} KiB");
         drop(slow);
         assert_serves(&server);
     }

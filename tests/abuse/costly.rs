@@ -101,7 +101,7 @@ fn what_is_no_file_keeps_nobody_waiting() {
 
 /// A directory of many names is listed whole, to one who reads it and to many who do not.
 #[test]
-fn a_large_directory_costs_one_piece_at_a_time() {
+fn a_large_directory_costs_two_pieces_at_a_time() {
     const NAMES: usize = 20_000;
     let server = Server::start_on(Place::in_memory(), &[]);
     for number in 0..NAMES {
@@ -123,12 +123,47 @@ fn a_large_directory_costs_one_piece_at_a_time() {
     let listing = read_all(&mut data).unwrap();
     control.expect(226).unwrap();
     assert_eq!(listing.split(|&byte| byte == b'\n').count(), NAMES + 1);
-    // Twenty listings hold twenty times the names, a megabyte each, and a few batches of text.
+    // Twenty listings hold twenty times the names, a megabyte each, and two pieces of text.
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 64 * 1024, "twenty listings that nobody reads cost {grown} KiB");
     let reply = control.tell("STAT /", 212).unwrap();
     assert!(reply.text().len() <= 300 * 1024 && reply.shown().contains("There is more"), "a STAT of everything");
     drop(idle);
+    assert_serves(&server);
+}
+
+/// A line is as long as the text of a link, so as many lines as usual would be tens of megabytes for each who does not read them.
+#[test]
+fn links_that_lead_far_cost_no_more_than_other_names() {
+    const LINKS: usize = 6_000;
+    const SESSIONS: u64 = 5;
+    let server = Server::start_on(Place::in_memory(), &[]);
+    let far = "far/".repeat(1_000);
+    for number in 0..LINKS {
+        std::os::unix::fs::symlink(&far, server.root().join(format!("{number:04}"))).unwrap();
+    }
+    let before = server.memory();
+    let idle: Vec<_> = (0..SESSIONS)
+        .map(|_| {
+            let mut control = guest(&server);
+            let data = control.passive().unwrap();
+            control.tell("LIST", 150).unwrap();
+            (control, data)
+        })
+        .collect();
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("LIST", 150).unwrap();
+    let listing = read_all(&mut data).unwrap();
+    control.expect(226).unwrap();
+    assert_eq!(listing.split(|&byte| byte == b'\n').filter(|line| line.len() > 4_000).count(), LINKS);
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 12 * 1024 * (SESSIONS + 1), "{SESSIONS} listings that nobody reads cost {grown} KiB");
+    for (mut control, data) in idle {
+        control.tell("ABOR", 426).unwrap();
+        control.expect(226).unwrap();
+        drop(data);
+    }
     assert_serves(&server);
 }
 

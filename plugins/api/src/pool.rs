@@ -89,6 +89,12 @@ impl Pool {
         }
     }
 
+    /// Threads that there are.
+    #[cfg(test)]
+    pub(crate) fn threads(&self) -> usize {
+        self.lock().threads
+    }
+
     fn put(&'static self, work: Work) -> Put {
         let mut queue = self.lock();
         queue.waiting.push_back(work);

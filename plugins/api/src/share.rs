@@ -1,7 +1,8 @@
 //! Work in parts, done by two threads where a core is to spare. The thread that has the parts does them, and another one of the pool
-//! helps: what nobody has begun it does by itself, so that it never waits for a thread. A disk that hangs holds the helpers of
-//! those who use it, and nobody else. Refuses to know what the parts are.
+//! helps: what nobody has begun it does by itself, so that it never waits for a thread. A disk that hangs may hold the helpers; all others
+//! then do their parts alone. Refuses to know what the parts are.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +121,9 @@ impl<P, R, W: Fn(P) -> R> Shared<P, R, W> {
         desk.helper = Helper::Nobody;
         let results = std::mem::take(&mut desk.results);
         drop(desk);
-        results.into_iter().flatten().map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        let nobody = || Err(Box::new("a part that nobody has done") as Box<dyn Any + Send>);
+        let done = |result: Option<thread::Result<R>>| result.unwrap_or_else(nobody);
+        results.into_iter().map(|result| done(result).unwrap_or_else(|panic| resume_unwind(panic))).collect()
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk<P, R>> {
@@ -167,24 +170,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn helpers_are_counted() {
+        let (pool, none) = (pool(), helpers(0));
+        let here = || (0..9).map(|part| (part, thread::current().id())).collect::<Vec<_>>();
+        assert_eq!(share(pool, none, 0..9, |part| (part, thread::current().id())), here());
+        assert_eq!(pool.threads(), 0, "nobody was called");
+        let one = helpers(1);
+        assert!(one.enter() && !one.enter());
+        assert_eq!(share(pool, one, 0..9, |part| (part, thread::current().id())), here());
+        assert_eq!(pool.threads(), 0, "whoever may help is busy elsewhere");
+    }
+
     /// A thread that never comes is not waited for: all of the pool's may hang at a disk.
     #[test]
     fn nobody_is_waited_for_who_has_not_begun() {
-        let shared = |most| share(pool(), helpers(most), 0..9, |part| (part, thread::current().id()));
-        let here: Vec<_> = (0..9).map(|part| (part, thread::current().id())).collect();
-        assert_eq!(shared(0), here);
         let (pool, held) = (pool(), Arc::new(Barrier::new(pool::MOST + 1)));
         for _ in 0..pool::MOST {
             let held = Arc::clone(&held);
             pool.offer(Box::new(move || _ = held.wait()));
         }
+        let here: Vec<_> = (0..9).map(|part| (part, thread::current().id())).collect();
         assert_eq!(share(pool, helpers(1), 0..9, |part| (part, thread::current().id())), here);
         held.wait();
     }
 
+    /// Also if it was the other thread's.
     #[test]
     fn a_panic_reaches_whoever_shares() {
+        let (here, both) = (thread::current().id(), Barrier::new(2));
+        let panics_elsewhere = move |part: u32| {
+            both.wait();
+            if thread::current().id() == here { part } else { resume_unwind(Box::new("a panic for a test")) }
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| share(pool(), helpers(1), 0..2, panics_elsewhere))).is_err());
         let panics = |part| if part == 7 { resume_unwind(Box::new("a panic for a test")) } else { part };
-        assert!(catch_unwind(|| share(pool(), helpers(1), 0..9, panics)).is_err());
+        assert!(catch_unwind(|| share(pool(), helpers(0), 0..9, panics)).is_err());
     }
 }

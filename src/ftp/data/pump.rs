@@ -20,8 +20,9 @@ use crate::store::{Reading, StoreError, Upload};
 /// What is read from a file at once where its bytes must be looked at: fits the second-level cache twice.
 pub const TEXT_PIECE: usize = 64 * 1024;
 
-/// The next lines of a listing, appended to the buffer; false when they were the last. Runs on the pool.
-pub type Lines = Box<dyn FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send>;
+/// The next lines of a listing, appended to the buffer, fewer of them where it should end soon; false when they were the last. Runs
+/// on the pool.
+pub type Lines = Box<dyn FnMut(&mut Vec<u8>, &dyn Fn() -> bool) -> Result<bool, StoreError> + Send>;
 
 /// What flows, and by which road.
 // It lives in a boxed transfer, one at a time for each session.

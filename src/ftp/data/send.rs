@@ -3,6 +3,7 @@
 
 use std::io;
 
+use futures::future::try_join;
 use gftp_plugin::listen;
 use gftp_plugin::rt;
 
@@ -85,9 +86,9 @@ impl Traffic {
                 sending.await?;
                 return self.send_end().await;
             }
-            let sent;
-            (made, sent) = futures::join!(next_piece(lines), sending);
-            encoders = sent?;
+            // Whose client is gone waits for no piece, and what nobody waits for ends soon.
+            let making = async { Ok(next_piece(lines).await) };
+            (made, encoders) = try_join(making, sending).await?;
         }
     }
 
@@ -242,9 +243,9 @@ fn read_piece(reading: &Reading, offset: u64) -> io::Result<Vec<u8>> {
 }
 
 async fn next_piece(mut lines: Lines) -> (Lines, Vec<u8>, Result<bool, StoreError>) {
-    rt::unblock(move || {
+    rt::unblock_long(move |should_end| {
         let mut text = Vec::new();
-        let more = lines(&mut text);
+        let more = lines(&mut text, should_end);
         (lines, text, more)
     })
     .await

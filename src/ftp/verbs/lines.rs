@@ -52,7 +52,7 @@ impl Shape {
     /// A listing of this one thing.
     pub fn single(self, name: &[u8], entry: &Entry) -> Lines {
         let mut text = self.one(name, entry);
-        Box::new(move |out| {
+        Box::new(move |out, _| {
             out.append(&mut text);
             Ok(false)
         })
@@ -104,13 +104,19 @@ impl Shape {
         }
     }
 
-    /// About as many bytes as a line has beside its name.
+    /// About as many bytes as a line has beside its name, and where a link leads.
     fn beside_the_name(&self) -> usize {
         match self.form {
             Form::Long(_) => 60,
             Form::Names => 2 + self.prefix.len(),
             Form::Facts(_) => 90,
         }
+    }
+
+    /// As many bytes as what is told of one name may have at most, from what it leads to.
+    fn beyond(&self, names: &Part) -> usize {
+        let (targets, below) = names.beyond();
+        if matches!(self.form, Form::Names) { below } else { targets + below }
     }
 }
 
@@ -119,9 +125,11 @@ fn printable(byte: u8) -> u8 {
     if matches!(byte, b'\r' | b'\n' | 0) { b'?' } else { byte }
 }
 
-/// Bytes that a trip to the pool makes at least, while there are more: some milliseconds of work, so that the trips cost
+/// Bytes that a trip to the pool makes, as far as names tell, while there are more: some milliseconds of work, so that the trips cost
 /// little beside it, and more than one run of names that are wanted soon, so that the next is read while they are written.
 const PIECE: usize = 256 * 1024;
+/// Bytes that it may come to where links lead far or names are put behind a long path: what one batch may.
+const LARGEST_PIECE: usize = 2 * 1024 * 1024;
 
 /// A listing as lines. The first batch is made at once, in the same trip to the pool that opened it: most directories
 /// have no other.
@@ -129,15 +137,16 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
     let mut first = Vec::new();
     let more = listing.next_batch(|item| shape.write(item, &mut first))?;
     let mut first = Some(first);
-    Ok(Box::new(move |out| match first.take() {
+    Ok(Box::new(move |out, should_end| match first.take() {
         Some(mut text) => {
             out.append(&mut text);
             Ok(more)
         }
         None => loop {
-            by_two(&mut listing, &shape, out)?;
-            let more = out.len() >= PIECE || listing.next_batch(|item| shape.write(item, out))?;
-            if !more || out.len() >= PIECE {
+            by_two(&mut listing, &shape, out, should_end)?;
+            let is_enough = |out: &Vec<u8>| out.len() >= PIECE || should_end();
+            let more = is_enough(out) || listing.next_batch(|item| shape.write(item, out))?;
+            if !more || is_enough(out) {
                 return Ok(more);
             }
         },
@@ -146,19 +155,25 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
 
 /// Appends lines of the directory at hand until there are no more or they make a piece. Two threads look at the names, which is most of
 /// the time that it takes.
-fn by_two(listing: &mut Listing, shape: &Shape, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let (mut expected, beside, mut failed) = (out.len(), shape.beside_the_name(), None);
+fn by_two(
+    listing: &mut Listing,
+    shape: &Shape,
+    out: &mut Vec<u8>,
+    should_end: &dyn Fn() -> bool,
+) -> Result<(), StoreError> {
+    let (mut expected, mut possible, beside, mut failed) = (out.len(), 0, shape.beside_the_name(), None);
     let parts = std::iter::from_fn(|| {
-        if expected >= PIECE {
+        if expected >= PIECE || possible >= LARGEST_PIECE || should_end() {
             return None;
         }
-        let part = listing.next_part().unwrap_or_else(|error| {
+        let part = listing.next_part(LARGEST_PIECE / beside).unwrap_or_else(|error| {
             failed = Some(error);
             None
         })?;
         let (names, bytes) = part.size();
         let length = names * beside + bytes;
         expected += length;
+        possible += length + shape.beyond(&part);
         Some((part, length))
     });
     let shape = shape.clone();
@@ -168,8 +183,12 @@ fn by_two(listing: &mut Listing, shape: &Shape, out: &mut Vec<u8>) -> Result<(),
         Ok::<_, StoreError>((text, below))
     });
     for part in written {
-        let (text, below) = part?;
-        out.extend_from_slice(&text);
+        let (mut text, below) = part?;
+        if out.is_empty() {
+            *out = text
+        } else {
+            out.append(&mut text)
+        }
         listing.seen(below)?;
     }
     failed.map_or(Ok(()), Err)
