@@ -143,9 +143,10 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
             Ok(more)
         }
         None => loop {
-            by_two(&mut listing, &shape, out, should_end)?;
+            // Each trip does something, however often it is asked to end.
+            let looked = by_two(&mut listing, &shape, out, should_end)?;
             let is_enough = |out: &Vec<u8>| out.len() >= PIECE || should_end();
-            let more = is_enough(out) || listing.next_batch(|item| shape.write(item, out))?;
+            let more = looked && is_enough(out) || listing.next_batch(|item| shape.write(item, out))?;
             if !more || is_enough(out) {
                 return Ok(more);
             }
@@ -153,17 +154,17 @@ pub fn lines(mut listing: Listing, mut shape: Shape) -> Result<Lines, StoreError
     }))
 }
 
-/// Appends lines of the directory at hand until there are no more or they make a piece. Two threads look at the names, which is most of
-/// the time that it takes.
+/// Appends lines of the directory at hand until there are no more or they make a piece; false if there were none. Two threads look at
+/// the names, which is most of the time that it takes.
 fn by_two(
     listing: &mut Listing,
     shape: &Shape,
     out: &mut Vec<u8>,
     should_end: &dyn Fn() -> bool,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (mut expected, mut possible, beside, mut failed) = (out.len(), 0, shape.beside_the_name(), None);
     let parts = std::iter::from_fn(|| {
-        if expected >= PIECE || possible >= LARGEST_PIECE || should_end() {
+        if expected >= PIECE || possible >= LARGEST_PIECE || possible > 0 && should_end() {
             return None;
         }
         let part = listing.next_part(LARGEST_PIECE / beside).unwrap_or_else(|error| {
@@ -182,6 +183,7 @@ fn by_two(
         let below = part.look(|item| shape.line(item, &mut text))?;
         Ok::<_, StoreError>((text, below))
     });
+    let looked = !written.is_empty();
     for part in written {
         let (mut text, below) = part?;
         if out.is_empty() {
@@ -191,7 +193,7 @@ fn by_two(
         }
         listing.seen(below)?;
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(looked), Err)
 }
 
 /// The facts of one entry, without a line end.
@@ -254,5 +256,35 @@ pub fn seconds(time: SystemTime) -> i64 {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         // A fraction before a whole second belongs to the second below it.
         Err(before) => i64::try_from(before.duration().as_secs_f64().ceil() as u64).map_or(i64::MIN, |since| -since),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::{Rights, Selection, Store, VirtualPath};
+
+    /// While others wait for a thread, every trip is asked to end at once; a listing must come to its end all the same.
+    #[test]
+    fn who_is_always_asked_to_end_gets_on() {
+        const FILES: usize = 3_000;
+        let root = tempfile::tempdir().unwrap();
+        for number in 0..FILES {
+            std::fs::File::create(root.path().join(format!("{number:04}"))).unwrap();
+        }
+        let view = Arc::new(Store::open(root.path()).unwrap()).view(Rights::FULL, String::new());
+        let listing = view.list(&VirtualPath::root(), Selection::default()).unwrap();
+        let mut lines = lines(listing, Shape::long(0)).unwrap();
+        let (mut text, mut trips, mut more) = (Vec::new(), 0, true);
+        while more {
+            let before = text.len();
+            more = lines(&mut text, &|| true).unwrap();
+            assert!(!more || text.len() > before, "a trip that did nothing");
+            trips += 1;
+        }
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), FILES);
+        assert!(trips > 2, "nobody heeded the question");
     }
 }
