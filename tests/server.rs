@@ -247,6 +247,13 @@ impl Server {
         fs::read_dir(self.proc("fd")).expect("the server lives").count()
     }
 
+    /// Threads whose names begin so.
+    pub fn threads(&self, name: &str) -> usize {
+        let threads = fs::read_dir(self.proc("task")).expect("the server lives").flatten();
+        let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+        names.filter(|its| its.starts_with(name)).count()
+    }
+
     /// Sends a signal; from then on its end is the test's to judge.
     pub fn signal(&mut self, signal: Signal) {
         self.told = true;

@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{assert_serves, connect_from, eventually, guest};
 use crate::dialogue::client::{Control, connect, read_all, reset};
@@ -96,6 +97,33 @@ fn a_thousand_sessions_at_once() {
             });
         }
     });
+    assert_serves(&server);
+}
+
+/// One thread serves few best, since of two each wakes the other; a crowd that has something to say is served by more, and they go
+/// when it has gone.
+#[test]
+fn threads_follow_the_crowd() {
+    const CROWD: usize = 8;
+    const TASKS: &str = "async-global";
+    let server = Server::start(&[]);
+    let several = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    eventually("one thread is enough", || server.threads(TASKS) == 1);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                let mut control = Control::anonymous(server.address()).unwrap();
+                while !over.load(Ordering::SeqCst) {
+                    control.send(&b"NOOP\r\n".repeat(50)).unwrap();
+                    (0..50).for_each(|_| drop(control.expect(200).unwrap()));
+                }
+            });
+        }
+        eventually("there are more threads", || server.threads(TASKS) >= several);
+        over.store(true, Ordering::SeqCst);
+    });
+    eventually("one is enough again", || server.threads(TASKS) == 1);
     assert_serves(&server);
 }
 

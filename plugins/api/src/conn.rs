@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use crate::crew::Voice;
 use crate::inbox::{Inbox, Taken, is_http};
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
@@ -67,6 +68,7 @@ pub struct Conn {
     /// How often there was something to do without waiting, and since when.
     at_once: u32,
     turn_began: Instant,
+    voice: Voice,
 }
 
 impl Conn {
@@ -91,6 +93,7 @@ impl Conn {
             timer: None,
             at_once: 0,
             turn_began: now,
+            voice: Voice::default(),
         }
     }
 
@@ -165,7 +168,7 @@ impl Conn {
         if self.outbox.is_empty() && self.stream.unsent() == 0 {
             return Ok(());
         }
-        crate::rt::timeout(SEND_WAIT, poll_fn(|cx| self.poll_flush(cx))).await
+        crate::rt::timeout(SEND_WAIT, poll_fn(|cx| self.stream.poll_write(cx, &mut self.outbox))).await
     }
 
     /// Whether a whole line waits already: the peer sent it without waiting for an answer.
@@ -260,7 +263,7 @@ impl Conn {
             {
                 return Poll::Ready(Ok(event));
             }
-            let flushed = self.poll_flush(cx)?;
+            let flushed = self.stream.poll_write(cx, &mut self.outbox)?;
             // Nothing is read for a peer that does not take its replies: that is what bounds the outbox.
             if flushed.is_pending() || wanted == Wanted::Nothing {
                 return self.poll_time(cx);
@@ -297,10 +300,6 @@ impl Conn {
         self.poll_deadline(cx).map(Ok)
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write(cx, &mut self.outbox)
-    }
-
     fn poll_receive<const SIZE: usize>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The buffer lives on the stack of this call only: an idle connection holds none.
         let mut chunk = [0; SIZE];
@@ -314,6 +313,7 @@ impl Conn {
 
     /// Takes Telnet out of what was received, if that is spoken.
     fn receive(&mut self, received: &[u8]) {
+        self.voice.raise();
         match &mut self.telnet {
             None => self.inbox.extend(received),
             Some(telnet) => {

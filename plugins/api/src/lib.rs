@@ -20,6 +20,7 @@
 
 mod conduct;
 mod conn;
+mod crew;
 mod dial;
 mod event;
 pub mod inbox;

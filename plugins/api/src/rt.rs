@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use crate::crew;
 use crate::pool::POOL;
 use crate::share::{self, Helpers};
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -22,12 +23,12 @@ pub type Listener = async_io::Async<TcpListener>;
 /// Runs a program's future to its end on the executor, whose threads are made here if there are none yet, while this thread
 /// does nothing else. (With [`block_on`] it would take its turns at the reactor, and then hand each event over to another thread.)
 ///
-/// There are half as many threads as cores, since what costs time is done on the pool: with more, each event wakes two of
-/// them, and a session that runs on one core is woken on the other. `ASYNC_STD_THREAD_COUNT` says another number.
+/// How many threads there are follows from how many are needed (`crew.rs`), up to half the cores. `ASYNC_STD_THREAD_COUNT` says how many
+/// there are at least.
 pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
-    let threads = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
     let config = async_global_executor::GlobalExecutorConfig::default().with_env_var("ASYNC_STD_THREAD_COUNT");
-    async_global_executor::init_with_config(config.with_min_threads(threads));
+    async_global_executor::init_with_config(config.with_min_threads(1).with_max_threads(crew::most()));
+    drop(spawn(crew::follow()));
     futures::executor::block_on(spawn(future))
 }
 

@@ -1,0 +1,136 @@
+//! How many threads run the tasks. One is best where few sessions have something to say: of two, the one that hears of an event wakes
+//! the other. Where many do and have to wait for their turn, more are better. A task that wants to be woken at a time measures that, by
+//! how late it is. Refuses to know what the tasks do.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use event_listener::Event;
+
+/// How often it is looked: a crowd waits for some of them before it is helped, and each costs some 20 µs.
+const BEAT: Duration = Duration::from_millis(20);
+/// Who is later than this had to wait for others: to be woken takes 50 to 150 µs, and a command as long.
+const LATE: Duration = Duration::from_micros(400);
+/// With fewer who say something in a beat, it is not them one has to wait for, but others on this machine, or transfers, which have
+/// threads of their own.
+const SEVERAL: u32 = 4;
+/// Late so often, of as many again, means a crowd and no coincidence.
+const CROWD: u32 = 4;
+/// Not late for so many beats (two seconds) means that there is none any more.
+const CALM: u32 = 100;
+
+/// The number of this beat, which is never 0.
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+/// Connections whose peers have said something in it.
+static VOICES: AtomicU32 = AtomicU32::new(0);
+/// Rung by the first of them.
+static BELL: Event = Event::new();
+
+/// What a connection remembers of when its peer was heard.
+#[derive(Default)]
+pub(crate) struct Voice(u32);
+
+impl Voice {
+    /// The peer has said something.
+    pub(crate) fn raise(&mut self) {
+        let number = NUMBER.load(Ordering::Relaxed);
+        if self.0 != number {
+            self.0 = number;
+            if VOICES.fetch_add(1, Ordering::SeqCst) == 0 {
+                BELL.notify(1);
+            }
+        }
+    }
+}
+
+/// As many threads as there may be: half of the cores, since what costs time is done on the pool, but two where there are two.
+pub(crate) fn most() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(cores.min(2))
+}
+
+/// Adds threads and takes them away, for ever. Where nobody says anything it rests.
+pub(crate) async fn follow() {
+    let (mut pulse, mut added) = (Pulse::default(), 0);
+    loop {
+        let due = Instant::now() + BEAT;
+        Timer::at(due).await;
+        NUMBER.store(NUMBER.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
+        let voices = VOICES.swap(0, Ordering::SeqCst);
+        let late = if voices < SEVERAL { Duration::ZERO } else { due.elapsed() };
+        match pulse.beat(late) {
+            // Where the system lets us have no more, there are no more.
+            Some(Change::More) => added += async_global_executor::spawn_more_threads(1).await.unwrap_or(0),
+            Some(Change::Fewer) if added > 0 => added -= usize::from(async_global_executor::stop_thread().await),
+            Some(Change::Fewer) if voices == 0 => rest().await,
+            Some(Change::Fewer) | None => {}
+        }
+    }
+}
+
+/// Until somebody says something.
+async fn rest() {
+    let rung = BELL.listen();
+    if VOICES.load(Ordering::SeqCst) == 0 {
+        rung.await;
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    More,
+    Fewer,
+}
+
+/// What was seen lately.
+#[derive(Default)]
+struct Pulse {
+    /// Late beats, less the others.
+    crowd: u32,
+    /// Beats in a row that were not late.
+    calm: u32,
+}
+
+impl Pulse {
+    fn beat(&mut self, late: Duration) -> Option<Change> {
+        if late > LATE {
+            (self.crowd, self.calm) = (self.crowd + 1, 0);
+        } else {
+            (self.crowd, self.calm) = (self.crowd.saturating_sub(1), self.calm + 1);
+        }
+        if self.crowd >= CROWD {
+            self.crowd = 0;
+            return Some(Change::More);
+        }
+        (self.calm >= CALM).then(|| {
+            self.calm = 0;
+            Change::Fewer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(beats: impl IntoIterator<Item = u64>) -> Vec<Change> {
+        let mut pulse = Pulse::default();
+        beats.into_iter().filter_map(|late| pulse.beat(Duration::from_micros(late))).collect()
+    }
+
+    #[test]
+    fn a_crowd_gets_more_and_a_coincidence_does_not() {
+        assert_eq!(changes([9_000; 4]), [Change::More]);
+        assert_eq!(changes([9_000; 8]), [Change::More, Change::More]);
+        assert_eq!(changes([9_000, 100].repeat(50)), []);
+        assert_eq!(changes([9_000, 9_000, 100].repeat(3)), [Change::More]);
+    }
+
+    #[test]
+    fn what_is_not_needed_goes_after_a_while() {
+        assert_eq!(changes([100; 99]), []);
+        assert_eq!(changes([100; 200]), [Change::Fewer, Change::Fewer]);
+        assert_eq!(changes([[100; 99].as_slice(), &[9_000], &[100; 99]].concat()), []);
+    }
+}
