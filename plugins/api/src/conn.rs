@@ -20,9 +20,9 @@ use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
-/// What one read may bring: more than any command line of an honest client, small enough for the stack.
-const READ_SIZE: usize = 4096;
-/// The same where bytes are wanted as they are: four times fewer calls, and still small enough for the stack.
+/// What one read may bring: more than most command lines, small enough for the stack, which is cleared for each.
+const READ_SIZE: usize = 1024;
+/// The same where bytes are wanted as they are: sixteen times fewer calls, and still small enough for the stack.
 const BYTES_SIZE: usize = 16 * 1024;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;

@@ -24,6 +24,8 @@ pub(crate) struct Stream {
     secure: Option<Box<Secure>>,
     /// Something has come, in plain text or as TLS.
     heard: bool,
+    /// The last read had to wait.
+    waiting: bool,
 }
 
 struct Secure {
@@ -44,7 +46,7 @@ pub(crate) enum Received {
 
 impl Stream {
     pub(crate) fn new(socket: Socket) -> Self {
-        Stream { socket, secure: None, heard: false }
+        Stream { socket, secure: None, heard: false, waiting: false }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -104,7 +106,7 @@ impl Stream {
     /// Reads something into `chunk`.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
         let Some(secure) = &mut self.secure else {
-            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, chunk))?;
             self.heard |= count > 0;
             return Poll::Ready(Ok(if count == 0 { Received::End } else { Received::Bytes(count) }));
         };
@@ -112,7 +114,7 @@ impl Stream {
             if secure.tunnel.has_ended() {
                 return Poll::Ready(Ok(Received::End));
             }
-            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, chunk))?;
+            let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, chunk))?;
             if count == 0 {
                 // Cut off or in order is one to who speaks line by line: there is no more to hear.
                 return Poll::Ready(Ok(Received::End));
@@ -168,7 +170,7 @@ impl Stream {
         }
         let Some(secure) = &mut self.secure else { return Poll::Ready(Ok(true)) };
         let mut chunk = [0; READ_SIZE];
-        let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
+        let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, &mut chunk))?;
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -186,7 +188,7 @@ impl Stream {
         const MOST_READS: usize = 64;
         let mut chunk = [0; READ_SIZE];
         for _ in 0..MOST_READS {
-            if ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))? == 0 {
+            if ready!(poll_socket(&self.socket, &mut self.waiting, cx, &mut chunk))? == 0 {
                 break;
             }
         }
@@ -203,7 +205,7 @@ impl Stream {
                 return Poll::Ready(Ok(()));
             }
             let mut chunk = [0; READ_SIZE];
-            let count = ready!(Pin::new(&mut &self.socket).poll_read(cx, &mut chunk))?;
+            let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, &mut chunk))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -218,6 +220,18 @@ impl Stream {
             }
         }
     }
+}
+
+/// Reads what comes from the socket; `waiting` tells whether the last read had to wait.
+fn poll_socket(socket: &Socket, waiting: &mut bool, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<usize>> {
+    if *waiting {
+        // The reactor's word that there is something has to be taken before it, or it counts for the next read, which then
+        // tries twice. Where there is none, what is there is read all the same.
+        let _ = socket.poll_readable(cx)?;
+    }
+    let read = Pin::new(&mut &*socket).poll_read(cx, chunk);
+    *waiting = read.is_pending();
+    read
 }
 
 /// Whether bytes can be the beginning of a TLS record, which no text is.

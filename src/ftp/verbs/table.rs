@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 
 use super::super::answer::Outcome;
 use super::super::session::Session;
+use super::super::wire::command::MAX_VERB;
 use super::super::wire::printable::printable;
 use super::{browse, change, digest, facts, introduce, login, mdtm, room, secure, settings, site, transfer, tree};
 
@@ -180,7 +181,28 @@ pub const MORE_FEATURES: &[&str] = &["UTF8", "TVFS"];
 
 /// The row of a verb in upper case.
 pub fn find(name: &str) -> Option<&'static Verb> {
-    VERBS.iter().find(|verb| verb.name == name)
+    let at = NUMBERS.iter().position(|number| *number == number_of(name))?;
+    VERBS.get(at).filter(|verb| verb.name == name)
+}
+
+/// What the verbs begin with, in the order of the table: seventy numbers are looked through faster than seventy names.
+static NUMBERS: [u64; VERBS.len()] = {
+    let (mut numbers, mut at) = ([0; VERBS.len()], 0);
+    while at < numbers.len() {
+        numbers[at] = number_of(VERBS[at].name);
+        at += 1;
+    }
+    numbers
+};
+
+/// The first eight bytes of a name, which no two verbs have in common.
+const fn number_of(name: &str) -> u64 {
+    let (mut first, name, mut at) = ([0; MAX_VERB], name.as_bytes(), 0);
+    while at < name.len() && at < first.len() {
+        first[at] = name[at];
+        at += 1;
+    }
+    u64::from_ne_bytes(first)
 }
 
 /// The row of a word behind SITE, in any case.
@@ -230,6 +252,16 @@ mod tests {
             for (at, verb) in table.iter().enumerate() {
                 assert!(table[at + 1..].iter().all(|other| other.name != verb.name), "{} stands twice", verb.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_verb_is_found_and_nothing_else() {
+        for verb in VERBS {
+            assert_eq!(find(verb.name).unwrap().name, verb.name);
+        }
+        for unknown in ["", "NOO", "NOOPS", "noop", "NOOP\0", "NOOP ", "XSHA2567890"] {
+            assert!(find(unknown).is_none(), "{unknown:?}");
         }
     }
 

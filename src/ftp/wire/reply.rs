@@ -3,6 +3,11 @@
 
 use super::phrase::{Language, Text};
 
+/// Room for the text of most replies: a buffer that grows with it is moved several times.
+const USUAL: usize = 128;
+/// The code and the separator before a text, and the end of its line.
+const AROUND: usize = 6;
+
 /// What the server says: a code and one line, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -44,7 +49,7 @@ impl Reply {
     /// Appends the reply as it is sent, with its line ends.
     pub fn write(&self, language: Language, out: &mut Vec<u8>) {
         let said = |text: &Text| {
-            let mut line = Vec::new();
+            let mut line = Vec::with_capacity(USUAL);
             text.say(language, &mut line);
             line
         };
@@ -62,10 +67,9 @@ impl Reply {
     }
 
     fn write_line(&self, out: &mut Vec<u8>, separator: u8, text: &[u8]) {
-        for unit in [100, 10, 1] {
-            out.push(b'0' + (self.code / unit % 10) as u8);
-        }
-        out.push(separator);
+        out.reserve(text.len() + AROUND);
+        let [hundreds, tens, ones] = [100, 10, 1].map(|unit| b'0' + (self.code / unit % 10) as u8);
+        out.extend_from_slice(&[hundreds, tens, ones, separator]);
         push_text(out, text);
         out.extend_from_slice(b"\r\n");
     }
@@ -74,6 +78,9 @@ impl Reply {
 /// Writes text so that it stays on its line: 0xFF doubled (RFC 854), CR as CR NUL (RFC 2640 §3.1). LF, VT and FF
 /// would move to another line and a NUL would change what CR means; they have no spelling, so they become `?`.
 fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    if !text.iter().any(|byte| matches!(byte, 0xff | b'\r' | b'\n' | 0x0b | 0x0c | 0)) {
+        return out.extend_from_slice(text);
+    }
     out.reserve(text.len());
     for &byte in text {
         match byte {
