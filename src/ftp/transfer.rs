@@ -42,8 +42,12 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     let mut control = Control::during(conn, waiting, session.language, uploading, progress);
     let connecting =
         std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait, session.data_security());
+    let mut socket = None;
     let reply = match control.attend(connecting, None).await {
-        Some(Ok(link)) => carry(&mut control, session, transfer, link, &moved, &mut passage.path).await,
+        Some(Ok(link)) => {
+            socket = Some(Arc::clone(&link.socket));
+            carry(&mut control, session, transfer, link, &moved, &mut passage.path).await
+        }
         Some(Err(none)) => {
             give_up(transfer.road).await;
             Reply::new(none.code(), phrase!("{}.", none.words()))
@@ -55,6 +59,11 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     };
     passage.ended(session, moved.load(Ordering::Relaxed), &reply);
     control.conclude(&reply);
+    if waiting.lines.is_empty() {
+        // The client goes on while the data connection is closed.
+        conn.flush_now();
+    }
+    drop(socket);
 }
 
 /// Moves the bytes over a data connection that stands: from the 150 to what is to be said at the end. An upload may turn

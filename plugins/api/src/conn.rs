@@ -5,24 +5,25 @@
 //! lets a session listen while it transfers. And whatever a stranger can grow is bounded here, by [`Limits`].
 
 mod secure;
+mod strangers;
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use crate::crew::Voice;
-use crate::inbox::{Inbox, Taken, is_http};
+use crate::inbox::{Inbox, Taken};
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
-/// What one read may bring: more than most command lines, small enough for the stack, which is cleared for each.
-const READ_SIZE: usize = 1024;
-/// The same where bytes are wanted as they are: sixteen times fewer calls, and still small enough for the stack.
+/// What one read may bring: more than any command line of an honest client, small enough for the stack.
+const READ_SIZE: usize = 4096;
+/// The same where bytes are wanted as they are: four times fewer calls, and still small enough for the stack.
 const BYTES_SIZE: usize = 16 * 1024;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;
@@ -171,6 +172,14 @@ impl Conn {
         crate::rt::timeout(SEND_WAIT, poll_fn(|cx| self.stream.poll_write(cx, &mut self.outbox))).await
     }
 
+    /// Sends what is queued as far as the peer takes it at once, unless it has said more already, whose answers then leave together.
+    pub fn flush_now(&mut self) {
+        if !self.has_line() {
+            // What fails now fails again with whatever waits for it.
+            let _ = self.stream.poll_write(&mut Context::from_waker(Waker::noop()), &mut self.outbox);
+        }
+    }
+
     /// Whether a whole line waits already: the peer sent it without waiting for an answer.
     pub fn has_line(&self) -> bool {
         self.inbox.has_line()
@@ -202,35 +211,6 @@ impl Conn {
     /// Costs a descriptor; where there is none it never comes.
     pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
         listen::broken(self.stream.socket())
-    }
-
-    /// Whether the first bytes of a peer are a browser's, which is then noted in the log; the service should close. Lines
-    /// are looked at in any case. It is for who takes bytes, and above all for who sends them back: an echo would be a
-    /// page of its sender's choice.
-    pub fn is_browser(&self, first: &[u8]) -> bool {
-        let is_browser = is_http(first);
-        if is_browser {
-            self.conduct.offence(Offence::Http);
-            self.log_stranger("http", "speaks HTTP");
-        }
-        is_browser
-    }
-
-    /// Ends the connection of a peer that speaks another protocol.
-    fn show_out(&mut self, event: &str, what: &str) -> Event {
-        self.log_stranger(event, what);
-        self.ended = true;
-        self.inbox.clear();
-        Event::Closed
-    }
-
-    fn log_stranger(&self, event: &str, what: &str) {
-        let Origin { id, peer, .. } = *self.origin;
-        let address = peer.ip().to_string();
-        log::info!(
-            event = event, session = id, peer = address.as_str(), peer_port = peer.port();
-            "session {id}: closed: {peer} {what}"
-        );
     }
 
     /// Gives the socket up to who has a road of its own for the bytes. What was received or queued and has not gone its

@@ -12,13 +12,17 @@ use event_listener::Event;
 const BEAT: Duration = Duration::from_millis(20);
 /// Who is later than this had to wait for others: to be woken takes 50 to 150 µs, and a command as long.
 const LATE: Duration = Duration::from_micros(400);
-/// With fewer who say something in a beat, it is not them one has to wait for, but others on this machine, or transfers, which have
-/// threads of their own.
+/// With fewer who say something in a beat, it is rarely them one has to wait for, but others on this machine, or transfers on threads
+/// of their own.
 const SEVERAL: u32 = 4;
+/// Others on this machine let nobody wait for so long, as a rule: it is work that the tasks themselves have, handshakes for instance.
+const VERY_LATE: Duration = Duration::from_millis(5);
 /// Late so often, of as many again, means a crowd and no coincidence.
 const CROWD: u32 = 4;
 /// Not late for so many beats (two seconds) means that there is none any more.
 const CALM: u32 = 100;
+/// As many of them a late one counts for.
+const UNREST: u32 = 10;
 
 /// The number of this beat, which is never 0.
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -58,8 +62,7 @@ pub(crate) async fn follow() {
         Timer::at(due).await;
         NUMBER.store(NUMBER.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
         let voices = VOICES.swap(0, Ordering::SeqCst);
-        let late = if voices < SEVERAL { Duration::ZERO } else { due.elapsed() };
-        match pulse.beat(late) {
+        match pulse.beat(due.elapsed(), voices) {
             // Where the system lets us have no more, there are no more.
             Some(Change::More) => added += async_global_executor::spawn_more_threads(1).await.unwrap_or(0),
             Some(Change::Fewer) if added > 0 => added -= usize::from(async_global_executor::stop_thread().await),
@@ -88,14 +91,14 @@ enum Change {
 struct Pulse {
     /// Late beats, less the others.
     crowd: u32,
-    /// Beats in a row that were not late.
+    /// The others, less the late ones.
     calm: u32,
 }
 
 impl Pulse {
-    fn beat(&mut self, late: Duration) -> Option<Change> {
-        if late > LATE {
-            (self.crowd, self.calm) = (self.crowd + 1, 0);
+    fn beat(&mut self, late: Duration, voices: u32) -> Option<Change> {
+        if late > VERY_LATE || late > LATE && voices >= SEVERAL {
+            (self.crowd, self.calm) = (self.crowd + 1, self.calm.saturating_sub(UNREST));
         } else {
             (self.crowd, self.calm) = (self.crowd.saturating_sub(1), self.calm + 1);
         }
@@ -114,23 +117,33 @@ impl Pulse {
 mod tests {
     use super::*;
 
-    fn changes(beats: impl IntoIterator<Item = u64>) -> Vec<Change> {
+    /// What comes of beats that are late by so many microseconds.
+    fn changes(beats: impl IntoIterator<Item = u64>, voices: u32) -> Vec<Change> {
         let mut pulse = Pulse::default();
-        beats.into_iter().filter_map(|late| pulse.beat(Duration::from_micros(late))).collect()
+        beats.into_iter().filter_map(|late| pulse.beat(Duration::from_micros(late), voices)).collect()
     }
 
     #[test]
     fn a_crowd_gets_more_and_a_coincidence_does_not() {
-        assert_eq!(changes([9_000; 4]), [Change::More]);
-        assert_eq!(changes([9_000; 8]), [Change::More, Change::More]);
-        assert_eq!(changes([9_000, 100].repeat(50)), []);
-        assert_eq!(changes([9_000, 9_000, 100].repeat(3)), [Change::More]);
+        assert_eq!(changes([900; 4], SEVERAL), [Change::More]);
+        assert_eq!(changes([900; 8], SEVERAL), [Change::More, Change::More]);
+        assert_eq!(changes([900, 100].repeat(50), SEVERAL), []);
+        assert_eq!(changes([900, 900, 100].repeat(3), SEVERAL), [Change::More]);
+    }
+
+    /// Whoever is late then, it is not for the few who say something.
+    #[test]
+    fn few_get_more_only_where_they_wait_for_long() {
+        assert_eq!(changes([900; 50], SEVERAL - 1), []);
+        assert_eq!(changes([9_000; 4], 0), [Change::More]);
     }
 
     #[test]
     fn what_is_not_needed_goes_after_a_while() {
-        assert_eq!(changes([100; 99]), []);
-        assert_eq!(changes([100; 200]), [Change::Fewer, Change::Fewer]);
-        assert_eq!(changes([[100; 99].as_slice(), &[9_000], &[100; 99]].concat()), []);
+        assert_eq!(changes([100; 99], SEVERAL), []);
+        assert_eq!(changes([100; 200], SEVERAL), [Change::Fewer, Change::Fewer]);
+        // One late beat puts it off, and does not forbid it.
+        let beats = [[100; 99].as_slice(), &[900], &[100; 12]].concat();
+        assert_eq!((changes(beats[..110].to_vec(), SEVERAL), changes(beats, SEVERAL)), (vec![], vec![Change::Fewer]));
     }
 }

@@ -105,7 +105,7 @@ impl Conn {
                     (self.handshake_by, self.active) = (None, Instant::now());
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(false) => {}
+                Poll::Ready(false) => self.voice.raise(),
                 Poll::Pending => break,
             }
         }
