@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gftp_plugin::rt::Socket;
 
@@ -15,8 +15,13 @@ use super::sealed::Sealed;
 /// coming again costs nothing.
 const MOMENT: Duration = Duration::from_millis(10);
 /// What a trip moves before it looks whether it should end, and before STAT can see it: a fraction of a millisecond at memory
-/// speed, so that the look costs nothing beside it, and a second of a very slow disk.
+/// speed, and a second of a very slow disk.
 const WINDOW: u64 = 1024 * 1024;
+/// What it moves where the windows before have been [`QUICK`]: one connection is faster by 5 % then, eight are as fast.
+const LARGEST_WINDOW: u64 = 8 * WINDOW;
+/// A window that takes no longer may be followed by a larger one: the largest at 2 GB/s, and nobody who waits for the trip's end
+/// notices.
+const QUICK: Duration = Duration::from_millis(4);
 /// A trip under a cap has some windows, so that the next bytes are asked for before these have gone; but none smaller than
 /// this, which would cost more than it helps.
 const LEAST_WINDOW: u64 = 64 * 1024;
@@ -68,29 +73,38 @@ impl Wire {
         should_end: &dyn Fn() -> bool,
     ) -> (u64, E) {
         let told = |gone, most| {
+            let began = Instant::now();
             let (moved, end) = window(gone, most);
             self.moved.fetch_add(moved, Ordering::Relaxed);
             if let Some(pace) = &self.pace {
                 pace.moved(moved);
             }
-            (moved, end)
+            (moved, end, began.elapsed())
         };
-        let most = if self.pace.is_some() { (limit / 4).clamp(LEAST_WINDOW, WINDOW) } else { WINDOW };
-        windows(limit, most, told, is_ready, should_end)
+        let sizes = match &self.pace {
+            Some(_) => {
+                let size = (limit / 4).clamp(LEAST_WINDOW, WINDOW);
+                (size, size)
+            }
+            None => (WINDOW, LARGEST_WINDOW),
+        };
+        windows(limit, sizes, told, is_ready, should_end)
     }
 }
 
+/// The first window has the first size, and so has one after a slow one; others grow to the second.
 fn windows<E: WindowEnd>(
     limit: u64,
-    most: u64,
-    mut window: impl FnMut(u64, u64) -> (u64, E),
+    (first, largest): (u64, u64),
+    mut window: impl FnMut(u64, u64) -> (u64, E, Duration),
     is_ready: impl Fn(Duration) -> bool,
     should_end: &dyn Fn() -> bool,
 ) -> (u64, E) {
-    let (mut gone, mut was_ready) = (0, false);
+    let (mut gone, mut size, mut was_ready) = (0, first, false);
     loop {
-        let (moved, end) = window(gone, most.min(limit.saturating_sub(gone)));
+        let (moved, end, time) = window(gone, size.min(limit.saturating_sub(gone)));
         gone += moved;
+        size = if time > QUICK { first } else { (2 * size).min(largest) };
         let goes_on = match end.next() {
             Next::Window => gone < limit && !should_end(),
             // One that is ready and gives nothing is not for this road: an urgent byte (RFC 9293 §3.8.5), say.
@@ -118,11 +132,13 @@ mod tests {
         let window = |gone: u64, most: u64| {
             assert!(most <= WINDOW && gone + most <= limit);
             let little = waits.get(turn.replace(turn.get() + 1)).filter(|little| **little < most);
-            little.map_or((most, Ok(())), |little| (*little, Err(io::Error::from(io::ErrorKind::WouldBlock))))
+            let (moved, end) =
+                little.map_or((most, Ok(())), |little| (*little, Err(io::Error::from(io::ErrorKind::WouldBlock))));
+            (moved, end, Duration::ZERO)
         };
         let (gone, end) = windows(
             limit,
-            WINDOW,
+            (WINDOW, WINDOW),
             window,
             |moment| moment == MOMENT && looked.replace(looked.get() + 1) < ready,
             &|| asked.replace(asked.get() + 1) >= wanted,
@@ -144,5 +160,22 @@ mod tests {
         assert_eq!(trip(whole, &[7; 99], ALWAYS, 20), (21 * 7, false), "the peer drips, and others wait");
         assert_eq!(trip(whole, &[7, 0, 7], ALWAYS, ALWAYS), (7, false), "the peer is ready and gives nothing");
         assert_eq!(trip(whole, &[0, 7, 0], ALWAYS, ALWAYS), (7, false), "and the same later");
+    }
+    /// Whoever waits for the end of a trip, or for a number in STAT, waits for a window.
+    #[test]
+    fn windows_grow_while_they_are_quick() {
+        let slow = QUICK + Duration::from_millis(1);
+        let times = [QUICK, QUICK, QUICK, QUICK, slow, QUICK];
+        let mut sizes = Vec::new();
+        let window = |gone: u64, most: u64| {
+            sizes.push((gone, most));
+            (most, io::Result::Ok(()), times.get(sizes.len() - 1).copied().unwrap_or_default())
+        };
+        let (gone, _) = windows(27 * WINDOW, (WINDOW, 8 * WINDOW), window, |_| false, &|| false);
+        let expected = [1, 2, 4, 8, 8, 1, 2, 1].iter().scan(0, |gone, most| {
+            *gone += most;
+            Some(((*gone - most) * WINDOW, most * WINDOW))
+        });
+        assert_eq!((gone, sizes), (27 * WINDOW, expected.collect()));
     }
 }
