@@ -27,9 +27,9 @@ const CALM: u32 = 100;
 /// As many of them a late one counts for.
 const UNREST: u32 = 10;
 
-/// The number of this beat, which is never 0.
+/// The number of the next look, which is never 0.
 static NUMBER: AtomicU32 = AtomicU32::new(1);
-/// Connections whose peers have said something in it.
+/// Connections whose peers have said something since the last one.
 static VOICES: AtomicU32 = AtomicU32::new(0);
 /// Rung by the first of them.
 static BELL: Event = Event::new();
@@ -109,12 +109,13 @@ impl Pulse {
     /// A look, so much later than it was due, and as many who have said something since the last one.
     fn look(&mut self, late: Duration, voices: u32) -> Option<Change> {
         let (beats, several) = (self.beats(), voices >= SEVERAL);
-        // As many in a tenth of a second are no crowd yet.
-        if late > VERY_LATE || late > LATE && several && self.alert {
-            (self.crowd, self.calm) = (self.crowd + 1, self.calm.saturating_sub(UNREST));
-        } else {
+        let waited = late > LATE && several;
+        if late > VERY_LATE || waited && self.alert {
+            (self.crowd, self.calm) = (self.crowd + 1, self.calm.saturating_sub(UNREST * beats));
+        } else if !waited {
             (self.crowd, self.calm) = (self.crowd.saturating_sub(beats), self.calm + beats);
         }
+        // As many in a tenth of a second may be a crowd, which the next look tells.
         self.alert = several || self.crowd > 0;
         if self.crowd >= CROWD {
             self.crowd = 0;
@@ -172,7 +173,7 @@ mod tests {
         // The first look finds a crowd, and then it has to be one.
         let looks: Vec<_> = (0..=CROWD).filter_map(|_| beats(late, SEVERAL).0).collect();
         assert_eq!(looks, [Change::More]);
-        let calm = (0..).position(|_| beats(prompt, 0).0 == Some(Change::Fewer));
+        let calm = (0..CALM).position(|_| beats(prompt, 0).0 == Some(Change::Fewer));
         assert!(calm.is_some_and(|looks| looks < (CALM / LAZY) as usize + 2), "{calm:?}");
     }
 }
