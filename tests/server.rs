@@ -247,11 +247,23 @@ impl Server {
         fs::read_dir(self.proc("fd")).expect("the server lives").count()
     }
 
-    /// Threads whose names begin so.
+    /// How many threads there are whose names begin so.
     pub fn threads(&self, name: &str) -> usize {
-        let threads = fs::read_dir(self.proc("task")).expect("the server lives").flatten();
-        let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-        names.filter(|its| its.starts_with(name)).count()
+        self.threads_called(name).count()
+    }
+
+    /// How many nanoseconds late the kernel may wake each of the threads whose names begin so. Needs CAP_SYS_NICE.
+    pub fn slack(&self, name: &str) -> std::io::Result<Vec<u64>> {
+        let told = self.threads_called(name).map(|thread| {
+            let number = thread.file_name().expect("its number").to_owned();
+            fs::read_to_string(Path::new("/proc").join(number).join("timerslack_ns"))
+        });
+        told.map(|text| Ok(text?.trim().parse().expect("a number of nanoseconds"))).collect()
+    }
+
+    fn threads_called(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let threads = fs::read_dir(self.proc("task")).expect("the server lives").flatten().map(|thread| thread.path());
+        threads.filter(move |thread| fs::read_to_string(thread.join("comm")).is_ok_and(|its| its.starts_with(name)))
     }
 
     /// Sends a signal; from then on its end is the test's to judge.

@@ -5,9 +5,11 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{assert_serves, connect_from, eventually, guest};
+use crate::clients::skip;
 use crate::dialogue::client::{Control, connect, read_all, reset};
 use crate::server::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+use rustix::thread::current_timer_slack;
 
 #[test]
 fn a_thousand_come_and_leave_at_once() {
@@ -130,6 +132,23 @@ fn threads_follow_the_crowd() {
     });
     eventually("one is enough again", || server.threads(TASKS) == 1);
     assert_serves(&server);
+}
+
+/// The reactor's helper does not come between each event and the thread that answers it; those that answer are woken in time.
+#[test]
+fn the_reactors_helper_is_in_no_hurry() {
+    let server = Server::start(&[]);
+    assert_serves(&server);
+    match (server.slack("async-io"), server.slack("async-global")) {
+        (Ok(helper), Ok(tasks)) => {
+            assert_eq!(helper, [10_000_000]);
+            let usual = current_timer_slack().unwrap();
+            assert!(tasks.iter().all(|slack| *slack == usual), "{tasks:?}");
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            skip(&format!("another process's timer slack cannot be read here: {error}"))
+        }
+    }
 }
 
 /// unftp_out_of_descriptors: near 10,000 sessions there were none left, and that was its end.

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::num::NonZeroU64;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -21,16 +22,33 @@ pub type Socket = async_io::Async<TcpStream>;
 /// A listening TCP socket, registered with the reactor.
 pub type Listener = async_io::Async<TcpListener>;
 
+/// How many nanoseconds later than it asked for the reactor's helper may be woken: as long as it sleeps at most by itself.
+const HELPERS_SLACK: u64 = 10_000_000;
+
 /// Runs a program's future to its end on the executor, whose threads are made here if there are none yet, while this thread
 /// does nothing else. (With [`block_on`] it would take its turns at the reactor, and then hand each event over to another thread.)
 ///
 /// How many threads there are follows from how many are needed (`crew.rs`), up to half the cores. `ASYNC_STD_THREAD_COUNT` says how many
 /// there are at least.
 pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    // Its first call begins the helper; nothing else has asked for the reactor yet.
+    with_slack(HELPERS_SLACK, || async_io::block_on(async {}));
     let config = async_global_executor::GlobalExecutorConfig::default().with_env_var("ASYNC_STD_THREAD_COUNT");
     async_global_executor::init_with_config(config.with_min_threads(1).with_max_threads(crew::most()));
     drop(spawn(crew::follow()));
     futures::executor::block_on(spawn(future))
+}
+
+/// Does what begins threads, so that the kernel may wake them from a sleep so many nanoseconds late; this thread afterwards as before.
+///
+/// async-io's helper is such a thread: it takes the reactor where no thread of the executor has asked it for 50 µs, which is as long as
+/// a few commands take. Then each event wakes two threads, and the helper wakes by itself in between.
+fn with_slack<T>(slack: u64, begin: impl FnOnce() -> T) -> T {
+    // A kernel that refuses leaves the helper as eager as it was.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(slack));
+    let begun = begin();
+    let _ = rustix::thread::set_current_timer_slack(None);
+    begun
 }
 
 /// Runs `work` on the pool of threads that may block, and waits for its result. Everything that touches a disk goes
@@ -85,5 +103,20 @@ pub async fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<Socket> {
     match socket.get_ref().take_error()? {
         Some(e) => Err(e),
         None => Ok(socket),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::thread::current_timer_slack;
+
+    use super::*;
+
+    #[test]
+    fn slack_is_for_those_who_are_begun() {
+        let before = current_timer_slack().unwrap();
+        let begun = with_slack(HELPERS_SLACK, || std::thread::spawn(current_timer_slack));
+        assert_eq!(begun.join().unwrap().unwrap(), HELPERS_SLACK);
+        assert_eq!(current_timer_slack().unwrap(), before);
     }
 }
