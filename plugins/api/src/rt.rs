@@ -42,7 +42,7 @@ pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) 
 /// Does what begins threads, so that the kernel may wake them from a sleep so many nanoseconds late; this thread afterwards as before.
 ///
 /// async-io's helper is such a thread: it takes the reactor where no thread of the executor has asked it for 50 µs, which is as long as
-/// a few commands take. Then each event wakes two threads, and the helper wakes by itself in between.
+/// a few commands take. What it hears then wakes two threads, and it wakes by itself in between.
 fn with_slack<T>(slack: u64, begin: impl FnOnce() -> T) -> T {
     // A kernel that refuses leaves the helper as eager as it was.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(slack));
