@@ -17,7 +17,7 @@ impl Conn {
         let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{to} has no address"));
         let addresses = rt::resolve(to).await.map_err(|e| io::Error::new(e.kind(), format!("{to}: {}", words(&e))))?;
         for address in addresses {
-            match rt::timeout(PATIENCE, Socket::connect(address)).await {
+            match rt::timeout(PATIENCE, rt::connect(None, address)).await {
                 Ok(socket) => return Conn::dialled(socket, address, limits, shutdown),
                 Err(e) => failure = io::Error::new(e.kind(), format!("{address}: {}", words(&e))),
             }

@@ -36,6 +36,7 @@ pub mod rt;
 mod service;
 mod share;
 mod shutdown;
+mod socket;
 pub mod stderr;
 mod stream;
 pub mod telnet;

@@ -83,10 +83,7 @@ pub fn accept_now(listener: &Listener, what: &str) -> io::Result<Option<(Socket,
             Ok((socket, peer)) => {
                 // One whose address is not told was gone before.
                 let Some(Ok(peer)) = peer.map(SocketAddr::try_from) else { continue };
-                match Socket::new_nonblocking(TcpStream::from(socket)) {
-                    Ok(socket) => return Ok(Some((socket, canonical(peer)))),
-                    Err(e) => return Err(short(what, e)),
-                }
+                return Ok(Some((Socket::new_nonblocking(TcpStream::from(socket)), canonical(peer))));
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(e) if is_shortage(&e) => return Err(short(what, e)),

@@ -1,5 +1,5 @@
-//! The runtime: the only file that names async-std. Tasks, time and channels come from it, the pool is our own; sockets are async-io's, which is the reactor inside async-std, because the data path needs their readiness (async-std's own
-//! types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file, and of
+//! The runtime: the only file that names async-std. Tasks, time and channels come from it, the pool is our own; sockets are watched by async-io, which is the reactor inside async-std, because the data path needs their readiness
+//! (async-std's own types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file, and of
 //! `crew.rs`, which adds and ends the threads of its executor.
 
 use std::io;
@@ -13,12 +13,11 @@ use crate::pool::POOL;
 use crate::share::{self, Helpers};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
+pub use crate::socket::Socket;
 pub use async_io::Timer;
 pub use async_std::channel::{Receiver, Sender, bounded as channel};
 pub use async_std::task::{JoinHandle, block_on, sleep, spawn, yield_now};
 
-/// A connected TCP socket, registered with the reactor. `&Socket` reads and writes (`futures::io` traits).
-pub type Socket = async_io::Async<TcpStream>;
 /// A listening TCP socket, registered with the reactor.
 pub type Listener = async_io::Async<TcpListener>;
 
@@ -88,17 +87,19 @@ pub async fn resolve(host: &str) -> io::Result<Vec<SocketAddr>> {
     unblock(move || Ok(host.to_socket_addrs()?.collect())).await
 }
 
-/// Connects to `to` from the local address `from` (any free port), so that the peer sees the address it already knows.
-pub async fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<Socket> {
+/// Connects to `to`; where it is said, from the local address `from` (any free port), so that the peer sees one it already knows.
+pub async fn connect(from: Option<IpAddr>, to: SocketAddr) -> io::Result<Socket> {
     let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-    socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
+    if let Some(from) = from {
+        socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
+    }
     socket.set_nonblocking(true)?;
     match socket.connect(&SockAddr::from(to)) {
         Ok(()) => {}
         Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         Err(e) => return Err(e),
     }
-    let socket = Socket::new_nonblocking(TcpStream::from(socket))?;
+    let socket = Socket::new_nonblocking(TcpStream::from(socket));
     socket.writable().await?;
     match socket.get_ref().take_error()? {
         Some(e) => Err(e),

@@ -132,7 +132,7 @@ impl Plan {
                 arrival.map_err(|absence| NoConnection::NotSeen { client, waited: wait, absence })
             }
             Plan::Active(to) => {
-                let connected = rt::timeout(wait, rt::connect_from(origin.local.ip(), to)).await;
+                let connected = rt::timeout(wait, rt::connect(Some(origin.local.ip()), to)).await;
                 connected.map_err(|e| {
                     if listen::is_shortage(&e) {
                         log::warn!("session {}: no descriptor for a data connection: {e}", origin.id);
