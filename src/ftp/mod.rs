@@ -144,6 +144,10 @@ impl Service for Ftp {
         true
     }
 
+    fn waits_alone(&self) -> bool {
+        true
+    }
+
     fn serve(&self, mut conn: Conn) -> BoxFuture<'_, io::Result<()>> {
         // Lent, since a future that is given something keeps room for it twice: where it is given, and where it is used.
         Box::pin(async move { conversation::converse(Arc::clone(&self.shared), &mut conn, self.implicit).await })

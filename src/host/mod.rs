@@ -277,14 +277,20 @@ impl Door {
         service.arrived(&origin);
         // In a box, for else the task would keep room for it after it is given to the service.
         let conn = Box::new(conn);
-        rt::spawn(async move {
+        let alone = service.waits_alone();
+        let session = async move {
             let _ticket = ticket;
             let began = Instant::now();
             let served = Abortable::new(service.serve(*conn), registration).await;
             let end = served.unwrap_or_else(|_| Err(io::Error::other(out.why().unwrap_or_default())));
             let level = if is_proxys_own { log::Level::Debug } else { log::Level::Info };
             say_goodbye(level, id, peer, service.name(), began.elapsed().as_secs_f64(), end);
-        });
+        };
+        if alone {
+            rt::spawn_alone(session);
+        } else {
+            rt::spawn(session);
+        }
     }
 
     /// Closes a connection for which nothing has been done yet. Where many are closed it is not said of each.

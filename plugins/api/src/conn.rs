@@ -6,16 +6,17 @@
 
 mod secure;
 mod strangers;
+mod waiting;
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use crate::crew::Voice;
 use crate::inbox::{Inbox, Taken};
+use crate::own_thread;
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
@@ -40,6 +41,8 @@ const SEND_WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Lines,
+    /// And nothing else that may happen.
+    LinesAlone,
     Bytes,
     /// Nothing is read, so that the peer has to wait.
     Nothing,
@@ -70,6 +73,8 @@ pub struct Conn {
     at_once: u32,
     turn_began: Instant,
     voice: Voice,
+    /// The peer's last word came at once.
+    quick: bool,
 }
 
 impl Conn {
@@ -95,6 +100,7 @@ impl Conn {
             at_once: 0,
             turn_began: now,
             voice: Voice::default(),
+            quick: true,
         }
     }
 
@@ -140,6 +146,12 @@ impl Conn {
     /// received is lost. After [`Event::Closed`] it says the same again.
     pub async fn next(&mut self) -> io::Result<Event> {
         poll_fn(|cx| self.poll_event(cx, Wanted::Lines)).await
+    }
+
+    /// The same for who waits for nothing else meanwhile, of a service that [waits alone](crate::Service::waits_alone): where
+    /// the peer is quick it is a thread of the session's own that waits.
+    pub async fn next_alone(&mut self) -> io::Result<Event> {
+        poll_fn(|cx| self.poll_event(cx, Wanted::LinesAlone)).await
     }
 
     /// The same for a service that takes bytes as they come: [`Event::Bytes`] instead of lines, at most 16 KiB of them.
@@ -227,7 +239,10 @@ impl Conn {
             ready!(self.poll_handshake(cx))?;
         }
         // Between events only: who asks whether there is one now is never put off by a clock.
-        if self.at_once == 0 {
+        if own_thread::is_here() {
+            // There is nobody else whose turn it could be.
+            self.at_once = 0;
+        } else if self.at_once == 0 {
             self.turn_began = Instant::now();
         } else if self.turn_began.elapsed() > LONGEST_TURN {
             return self.poll_pause(cx);
@@ -254,30 +269,20 @@ impl Conn {
             if self.ended {
                 return Poll::Ready(Ok(Event::Closed));
             }
+            if wanted == Wanted::LinesAlone
+                && self.stream.is_drained()
+                && let Some(event) = ready!(self.poll_alone(cx))
+            {
+                return Poll::Ready(event);
+            }
             let received = match wanted {
                 Wanted::Bytes => self.poll_receive::<BYTES_SIZE>(cx),
-                Wanted::Lines | Wanted::Nothing => self.poll_receive::<READ_SIZE>(cx),
+                Wanted::Lines | Wanted::LinesAlone | Wanted::Nothing => self.poll_receive::<READ_SIZE>(cx),
             };
             if received?.is_pending() {
                 return self.poll_time(cx);
             }
         }
-    }
-
-    /// Lets other tasks have their turn.
-    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
-        cx.waker().wake_by_ref();
-        self.poll_time(cx)
-    }
-
-    /// What comes of its own accord: the end of the server, or of the peer's time.
-    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
-        self.at_once = 0;
-        if !self.shutdown_told && self.shutdown.poll_draining(cx).is_ready() {
-            self.shutdown_told = true;
-            return Poll::Ready(Ok(Event::Shutdown));
-        }
-        self.poll_deadline(cx).map(Ok)
     }
 
     fn poll_receive<const SIZE: usize>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -293,7 +298,10 @@ impl Conn {
 
     /// Takes Telnet out of what was received, if that is spoken.
     fn receive(&mut self, received: &[u8]) {
-        self.voice.raise();
+        if !own_thread::is_here() {
+            self.voice.raise();
+            self.quick = self.active.elapsed() < own_thread::QUICK;
+        }
         match &mut self.telnet {
             None => self.inbox.extend(received),
             Some(telnet) => {
@@ -312,7 +320,7 @@ impl Conn {
     /// What was received and is wanted, if there is any.
     fn take(&mut self, wanted: Wanted) -> Option<Event> {
         let taken = match wanted {
-            Wanted::Lines => self.inbox.take_line(self.limits.line)?,
+            Wanted::Lines | Wanted::LinesAlone => self.inbox.take_line(self.limits.line)?,
             Wanted::Bytes => {
                 let bytes = self.inbox.take_bytes()?;
                 self.active = Instant::now();
@@ -340,40 +348,5 @@ impl Conn {
                 self.show_out("tls_first", what)
             }
         })
-    }
-
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.busy {
-            return Poll::Pending;
-        }
-        let idle_by = self.active + self.limits.idle;
-        let deadline = self.login_by.map_or(idle_by, |login_by| login_by.min(idle_by));
-        ready!(self.poll_until(cx, deadline));
-        self.active = Instant::now();
-        if self.login_by != Some(deadline) {
-            return Poll::Ready(Event::Idle);
-        }
-        self.conduct.offence(Offence::NoLogin);
-        Poll::Ready(Event::LoginTimeout)
-    }
-
-    /// Comes at that moment.
-    fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        // The timer is not moved for every line, only when it went off too early: a busy session costs no timer work.
-        let (timer, set_to) = self.timer.get_or_insert_with(|| (Timer::at(deadline), deadline));
-        if *set_to > deadline {
-            timer.set_at(deadline);
-            *set_to = deadline;
-        }
-        loop {
-            ready!(Pin::new(&mut *timer).poll(cx));
-            if Instant::now() >= deadline {
-                // A timer that has gone off never does so again by itself.
-                self.timer = None;
-                return Poll::Ready(());
-            }
-            timer.set_at(deadline);
-            *set_to = deadline;
-        }
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use event_listener::Event;
 
+use crate::own_thread;
+
 /// How often it is looked: a crowd waits for some of them before it is helped, and each costs some 20 µs.
 const BEAT: Duration = Duration::from_millis(20);
 /// How many beats later it is looked where there is no crowd: a tenth of a second. One download of what is in memory, whose two
@@ -66,11 +68,20 @@ pub(crate) async fn follow() {
         NUMBER.store(NUMBER.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
         let voices = VOICES.swap(0, Ordering::SeqCst);
         match pulse.look(due.elapsed(), voices) {
-            // Where the system lets us have no more, there are no more.
-            Some(Change::More) => added += async_global_executor::spawn_more_threads(1).await.unwrap_or(0),
-            Some(Change::Fewer) if added > 0 => added -= usize::from(async_global_executor::stop_thread().await),
-            Some(Change::Fewer) if voices == 0 => rest().await,
-            Some(Change::Fewer) | None => {}
+            Some(Change::More) => {
+                own_thread::set_crowded(voices >= SEVERAL);
+                // Where the system lets us have no more, there are no more.
+                added += async_global_executor::spawn_more_threads(1).await.unwrap_or(0);
+            }
+            Some(Change::Fewer) => {
+                own_thread::set_crowded(false);
+                if added > 0 {
+                    added -= usize::from(async_global_executor::stop_thread().await);
+                } else if voices == 0 {
+                    rest().await;
+                }
+            }
+            None => {}
         }
     }
 }

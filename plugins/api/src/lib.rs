@@ -28,6 +28,7 @@ mod limits;
 pub mod listen;
 mod needs;
 mod networks;
+mod own_thread;
 mod plugin;
 mod pool;
 pub mod program;

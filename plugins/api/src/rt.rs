@@ -2,13 +2,17 @@
 //! (async-std's own types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file, and of
 //! `crew.rs`, which adds and ends the threads of its executor.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::num::NonZeroU64;
+use std::pin::{Pin, pin};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use crate::crew;
+use crate::own_thread;
 use crate::pool::POOL;
 use crate::share::{self, Helpers};
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -54,13 +58,25 @@ fn with_slack<T>(slack: u64, begin: impl FnOnce() -> T) -> T {
 /// here, so that a slow one stalls the session that asked and nobody else. Work that has begun is not cancelled when
 /// the waiting future is dropped: it must be bounded by itself.
 pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if own_thread::may_work() {
+        return work();
+    }
     POOL.run(|_| work()).await
 }
 
 /// As [`unblock`], for work of any length: it asks often whether it should end soon, because others wait for a thread or
 /// nobody waits for its result, and obeys.
 pub async fn unblock_long<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> T {
-    POOL.run(work).await
+    match own_thread::work_long(work).await {
+        Ok(done) => done,
+        Err(work) => POOL.run(work).await,
+    }
+}
+
+/// As [`spawn`], for a session that has a thread of the pool to itself for as long as its peer answers at once
+/// ([`Service::waits_alone`](crate::Service::waits_alone)).
+pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static) {
+    drop(spawn(own_thread::Session::new(session)));
 }
 
 /// Does `work` with each part, on this thread of the pool and on another one where a core is to spare, and returns the results
@@ -78,7 +94,20 @@ pub fn share<P: Send + 'static, R: Send + 'static>(
 
 /// Waits for `future` at most `limit`; [`io::ErrorKind::TimedOut`] then.
 pub async fn timeout<T>(limit: Duration, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    async_std::future::timeout(limit, future).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let (mut future, by, mut timer) = (pin!(future), Instant::now().checked_add(limit), None);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        let Some(by) = by else { return Poll::Pending };
+        let is_over = if own_thread::is_here() {
+            Instant::now() >= by
+        } else {
+            Pin::new(timer.get_or_insert_with(|| Timer::at(by))).poll(cx).is_ready()
+        };
+        if is_over { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
+    })
+    .await
 }
 
 /// The addresses of `HOST:PORT`, in the order in which they should be tried.

@@ -39,6 +39,12 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// Whether it waits for its peer by [`Conn::next_alone`], and does with [`rt::unblock`](crate::rt::unblock) what blocks. Then a
+    /// session has a thread for itself for as long as its peer answers at once, and does all of that there. By default it has none.
+    fn waits_alone(&self) -> bool {
+        false
+    }
+
     /// Descriptors that a session takes, its connection among them: the open-file limit bounds how many there may be.
     fn descriptors(&self) -> usize {
         1

@@ -1,5 +1,5 @@
 //! A connected TCP socket, known to the reactor from the first time that somebody waits for it. Many never have to be waited for: a
-//! small file has come or gone before. Knows no bytes and no time.
+//! small file has come or gone before, and whoever has a thread waits by itself. Knows no bytes and no time.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures::io::{AsyncRead, AsyncWrite};
+
+use crate::own_thread::{self, Ready};
 
 /// A connected TCP socket that never blocks. `&Socket` reads and writes (`futures::io` traits).
 pub struct Socket {
@@ -53,17 +55,23 @@ impl Socket {
 
     /// Waits until there is something to read, if only the end. May come too early.
     pub async fn readable(&self) -> io::Result<()> {
+        if own_thread::wait_beside(self, Ready::Read).await {
+            return Ok(());
+        }
         self.watched()?.readable().await
     }
 
     /// Waits until there is room to write. May come too early.
     pub async fn writable(&self) -> io::Result<()> {
+        if own_thread::wait_beside(self, Ready::Write).await {
+            return Ok(());
+        }
         self.watched()?.writable().await
     }
 
     /// Whether the reactor has said that there is something to read since it was asked last; else the task is woken then.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched()?.poll_readable(cx)
+        if own_thread::is_here() { Poll::Pending } else { self.watched()?.poll_readable(cx) }
     }
 
     fn watched(&self) -> io::Result<&Async<Arc<TcpStream>>> {
@@ -102,6 +110,7 @@ impl AsyncWrite for &Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             match self.get_ref().write(bytes) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && own_thread::is_here() => return Poll::Pending,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.watched()?.poll_writable(cx))?,
                 written => return Poll::Ready(written),
             }

@@ -1,0 +1,294 @@
+//! Sessions whose peers answer at once, and the threads that they have for as long as they do. A reactor's wake-ups are for those who
+//! wait; of a peer whose next word comes within a fraction of a millisecond a thread hears sooner, and may block besides, so
+//! that its session needs no trips to the pool. Refuses to know what a session says.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+
+use crate::listen;
+use crate::pool::{self, POOL};
+use crate::rt::Socket;
+
+/// Sessions with a thread of their own at once: half of the pool's are left to those who have none.
+const MOST: usize = pool::MOST / 2;
+/// How long a thread waits for its peer by itself: many times what a fast peer lets one wait for, and beside it going back and
+/// coming again costs nothing.
+const MOMENT: Duration = Duration::from_millis(10);
+/// A peer that takes no longer for its next word is worth a thread.
+pub(crate) const QUICK: Duration = Duration::from_millis(5);
+/// After so long it is looked whether the session is to end, or others wait for the thread.
+const TURN: Duration = Duration::from_millis(20);
+/// What a session may do on its thread in a row without listening: as long as a few trips to the pool take.
+const WORK: Duration = Duration::from_millis(2);
+
+/// Places that are taken.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+/// More sessions have something to say than there are places. The kernel gives each thread the same, so that all who share the
+/// executor's would have as little as one of those who have their own; therefore nobody has one then.
+static CROWDED: AtomicBool = AtomicBool::new(false);
+
+/// Whether those who have no thread have to wait for each other.
+pub(crate) fn set_crowded(crowded: bool) {
+    CROWDED.store(crowded, Ordering::Relaxed);
+}
+
+fn may_come() -> bool {
+    !CROWDED.load(Ordering::Relaxed) && TAKEN.load(Ordering::Relaxed) < MOST
+}
+
+/// Where a task runs just now.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// On the executor or wherever; it is no session, or one that is to stay there.
+    Elsewhere,
+    /// On the executor; whether it asks for a thread.
+    Executor { asks: bool },
+    /// On a thread of its own, since the one moment in this turn, having listened at the other; whether it goes back.
+    Thread { since: Instant, listened: Instant, leaves: bool },
+}
+
+thread_local! {
+    static STANDING: Cell<Standing> = const { Cell::new(Standing::Elsewhere) };
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+pub(crate) enum Ready {
+    Read,
+    Write,
+}
+
+/// What comes of waiting.
+pub(crate) enum Waited {
+    Ready,
+    /// It was not ready for a while, and the task is about to go elsewhere: it is polled again.
+    Silence,
+    /// The task is about to go elsewhere: it is polled again.
+    Going,
+    /// Here nobody may wait.
+    Not,
+}
+
+/// Asks for a thread where the task has none and could have one; whether it is about to go there.
+pub(crate) fn ask() -> bool {
+    let asks = matches!(STANDING.get(), Standing::Executor { .. }) && may_come();
+    if asks {
+        STANDING.set(Standing::Executor { asks: true });
+    }
+    asks
+}
+
+/// Waits for the socket to be ready, where the task has a thread of its own.
+pub(crate) fn wait(socket: &Socket, ready: Ready, cx: &Context<'_>) -> Waited {
+    match STANDING.get() {
+        Standing::Elsewhere | Standing::Executor { .. } => Waited::Not,
+        Standing::Thread { leaves: true, .. } => Waited::Going,
+        Standing::Thread { since, listened, .. } if CROWDED.load(Ordering::Relaxed) => {
+            STANDING.set(Standing::Thread { since, listened, leaves: true });
+            Waited::Going
+        }
+        Standing::Thread { since, .. } if since.elapsed() > TURN => {
+            cx.waker().wake_by_ref();
+            Waited::Going
+        }
+        Standing::Thread { since, .. } => {
+            let heard = match ready {
+                Ready::Read => listen::can_read_within(socket, MOMENT),
+                Ready::Write => listen::can_write_within(socket, MOMENT),
+            };
+            STANDING.set(Standing::Thread { since, listened: Instant::now(), leaves: !heard });
+            if heard { Waited::Ready } else { Waited::Silence }
+        }
+    }
+}
+
+/// Whether the task has a thread of its own. Then nothing it waits for need wake it: it is polled again elsewhere.
+pub(crate) fn is_here() -> bool {
+    matches!(STANDING.get(), Standing::Thread { .. })
+}
+
+/// Whether it has one, and has listened to its peer so lately that it may do what blocks, here and now.
+pub(crate) fn may_work() -> bool {
+    matches!(STANDING.get(), Standing::Thread { listened, leaves: false, .. } if listened.elapsed() < WORK)
+}
+
+/// Waits for something to read where the task has a thread of its own; false where it is to wait elsewhere.
+pub(crate) fn is_ready(socket: &Socket, cx: &Context<'_>) -> bool {
+    matches!(wait(socket, Ready::Read, cx), Waited::Ready)
+}
+
+/// The same for who is one of several that wait; the others have their turn first. False where nobody may wait here.
+pub(crate) async fn wait_beside(socket: &Socket, ready: Ready) -> bool {
+    if !is_here() {
+        return false;
+    }
+    others_first().await;
+    poll_fn(|cx| match wait(socket, ready, cx) {
+        Waited::Ready => Poll::Ready(true),
+        Waited::Not => Poll::Ready(false),
+        Waited::Silence | Waited::Going => Poll::Pending,
+    })
+    .await
+}
+
+/// Does what may be long where the task has a thread of its own and may work, after all others that are polled with it; it is told
+/// to end after a moment. Gives it back where it is to be done elsewhere.
+pub(crate) async fn work_long<T, W: FnOnce(&dyn Fn() -> bool) -> T>(work: W) -> Result<T, W> {
+    if may_work() {
+        others_first().await;
+    }
+    if !may_work() {
+        return Err(work);
+    }
+    let since = Instant::now();
+    Ok(work(&|| since.elapsed() > MOMENT))
+}
+
+/// Comes with the next turn of this thread, before which whatever is polled with it has its own.
+async fn others_first() {
+    let mut had_it = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut had_it, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A session as a task.
+pub(crate) struct Session(At);
+
+enum At {
+    /// Has not begun.
+    New(BoxFuture<'static, ()>),
+    Executor(BoxFuture<'static, ()>),
+    /// Comes back with the session, unless that has ended.
+    Thread(BoxFuture<'static, Option<BoxFuture<'static, ()>>>),
+    Over,
+}
+
+impl Session {
+    pub(crate) fn new(session: impl Future<Output = ()> + Send + 'static) -> Session {
+        Session(At::New(Box::pin(session)))
+    }
+}
+
+impl Future for Session {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut standing = Standing::Executor { asks: false };
+        loop {
+            let (next, polled) = match mem::replace(&mut self.0, At::Over) {
+                // Whoever comes has something to say.
+                At::New(session) => (thread_for(session), None),
+                At::Thread(mut stay) => match stay.as_mut().poll(cx) {
+                    Poll::Ready(Some(session)) => (At::Executor(session), None),
+                    Poll::Ready(None) => (At::Over, Some(Poll::Ready(()))),
+                    Poll::Pending => (At::Thread(stay), Some(Poll::Pending)),
+                },
+                At::Executor(mut session) => {
+                    let (polled, stood) = standing_at(standing, || session.as_mut().poll(cx));
+                    match stood {
+                        Standing::Executor { asks: true } if polled.is_pending() => {
+                            // It waits for nothing here, so that it has to be polled again where there is no place.
+                            standing = Standing::Elsewhere;
+                            (thread_for(session), None)
+                        }
+                        _ => (At::Executor(session), Some(polled)),
+                    }
+                }
+                At::Over => (At::Over, Some(Poll::Ready(()))),
+            };
+            self.0 = next;
+            if let Some(polled) = polled {
+                return polled;
+            }
+        }
+    }
+}
+
+/// Gives the session a thread if there is a place for it.
+fn thread_for(session: BoxFuture<'static, ()>) -> At {
+    match Place::take() {
+        Some(place) => At::Thread(Box::pin(POOL.run(move |should_end| stay(session, &place, should_end)))),
+        None => At::Executor(session),
+    }
+}
+
+/// Polls it on this thread, until it has ended or has to wait for more than its peer.
+fn stay(
+    mut session: BoxFuture<'static, ()>,
+    _place: &Place,
+    should_end: &dyn Fn() -> bool,
+) -> Option<BoxFuture<'static, ()>> {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    loop {
+        let now = Instant::now();
+        let standing = Standing::Thread { since: now, listened: now, leaves: false };
+        let (polled, stood) = standing_at(standing, || session.as_mut().poll(&mut Context::from_waker(&waker)));
+        if polled.is_ready() {
+            return None;
+        }
+        let leaves = matches!(stood, Standing::Thread { leaves: true, .. });
+        if leaves || !woken.0.swap(false, Ordering::SeqCst) || should_end() {
+            return Some(session);
+        }
+    }
+}
+
+fn standing_at<T>(standing: Standing, work: impl FnOnce() -> T) -> (T, Standing) {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            STANDING.set(Standing::Elsewhere);
+        }
+    }
+    STANDING.set(standing);
+    let _leave = Leave;
+    (work(), STANDING.get())
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A place among those who have a thread.
+struct Place;
+
+impl Place {
+    fn take() -> Option<Place> {
+        if !may_come() {
+            return None;
+        }
+        // Whoever came in between may have taken the last one.
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        let place = Place;
+        (TAKEN.load(Ordering::Relaxed) <= MOST).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;
