@@ -102,19 +102,16 @@ fn a_thousand_sessions_at_once() {
     assert_serves(&server);
 }
 
-/// One thread serves few best, since of two each wakes the other; a crowd that has something to say is served by more, and they go
-/// when it has gone.
-#[test]
-fn threads_follow_the_crowd() {
-    const CROWD: usize = 8;
+/// The threads that run tasks, and those of the pool, which sessions may have for themselves.
+const TASKS: &str = "async-global";
+const POOL: &str = "gftp-pool";
+
+/// So many sessions say without a pause what costs little, until it is so.
+fn while_they_talk(server: &Server, sessions: usize, what: &str, is_so: impl Fn() -> bool) {
     const AT_ONCE: usize = 200;
-    const TASKS: &str = "async-global";
-    let server = Server::start(&[]);
-    let several = std::thread::available_parallelism().map_or(1, usize::from).min(2);
-    eventually("one thread is enough", || server.threads(TASKS) == 1);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..CROWD {
+        for _ in 0..sessions {
             scope.spawn(|| {
                 let mut control = Control::anonymous(server.address()).unwrap();
                 while !over.load(Ordering::SeqCst) {
@@ -125,11 +122,24 @@ fn threads_follow_the_crowd() {
         }
         let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             // Any thread bears for a moment the name of the one that began it.
-            eventually("there are more threads", || (0..AT_ONCE).all(|_| server.threads(TASKS) >= several));
+            eventually(what, || (0..AT_ONCE).all(|_| is_so()));
         }));
         over.store(true, Ordering::SeqCst);
         waited.unwrap();
     });
+}
+
+/// Few who talk have a thread each, and one is enough for all else. Of more than have one each, all are served by as many as there are
+/// cores for, and these go when the crowd has gone.
+#[test]
+fn threads_follow_the_crowd() {
+    /// More than may have a thread of their own.
+    const CROWD: usize = 160;
+    let server = Server::start(&["--max-per-ip", "200"]);
+    let several = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    eventually("one thread is enough", || server.threads(TASKS) == 1);
+    while_they_talk(&server, 8, "each has a thread", || server.threads(POOL) >= 8);
+    while_they_talk(&server, CROWD, "they share threads", || server.threads(TASKS) >= several);
     eventually("one is enough again", || server.threads(TASKS) == 1);
     assert_serves(&server);
 }
