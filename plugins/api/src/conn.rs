@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Voice;
 use crate::inbox::{Inbox, Taken};
-use crate::own_thread;
+use crate::own_thread::{self, Haste};
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
@@ -73,8 +73,7 @@ pub struct Conn {
     at_once: u32,
     turn_began: Instant,
     voice: Voice,
-    /// The peer's last word came at once.
-    quick: bool,
+    haste: Haste,
 }
 
 impl Conn {
@@ -100,7 +99,7 @@ impl Conn {
             at_once: 0,
             turn_began: now,
             voice: Voice::default(),
-            quick: true,
+            haste: Haste::default(),
         }
     }
 
@@ -300,7 +299,7 @@ impl Conn {
     fn receive(&mut self, received: &[u8]) {
         if !own_thread::is_here() {
             self.voice.raise();
-            self.quick = self.active.elapsed() < own_thread::QUICK;
+            self.haste.heard(self.active.elapsed());
         }
         match &mut self.telnet {
             None => self.inbox.extend(received),

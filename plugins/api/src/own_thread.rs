@@ -22,8 +22,10 @@ const MOST: usize = pool::MOST / 2;
 /// How long a thread waits for its peer by itself: many times what a fast peer lets one wait for, and beside it going back and
 /// coming again costs nothing.
 const MOMENT: Duration = Duration::from_millis(10);
-/// A peer that takes no longer for its next word is worth a thread.
-pub(crate) const QUICK: Duration = Duration::from_millis(5);
+/// A peer that takes no longer for its next word is quick.
+const QUICK: Duration = Duration::from_millis(5);
+/// So many quick words are worth a thread: more than who only logs in and waits has, or leaves, of whom thousands may come at once.
+const ENOUGH: u8 = 3;
 /// After so long it is looked whether the session is to end, or others wait for the thread.
 const TURN: Duration = Duration::from_millis(20);
 /// What a session may do on its thread in a row without listening: as long as a few trips to the pool take.
@@ -57,6 +59,27 @@ enum Standing {
 
 thread_local! {
     static STANDING: Cell<Standing> = const { Cell::new(Standing::Elsewhere) };
+}
+
+/// How quick a peer has been: its quick words, as far as they count.
+#[derive(Default)]
+pub(crate) struct Haste(u8);
+
+impl Haste {
+    /// A word has come after so long. Who was quick before has to show it only once more.
+    pub(crate) fn heard(&mut self, after: Duration) {
+        self.0 = if after < QUICK { (self.0 + 1).min(ENOUGH) } else { self.0.min(ENOUGH - 1) };
+    }
+
+    /// None has come for a while.
+    pub(crate) fn waited(&mut self) {
+        self.0 = self.0.min(ENOUGH - 1);
+    }
+
+    /// Whether it is worth a thread.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.0 >= ENOUGH
+    }
 }
 
 /// What is waited for.
@@ -169,8 +192,6 @@ async fn others_first() {
 pub(crate) struct Session(At);
 
 enum At {
-    /// Has not begun.
-    New(BoxFuture<'static, ()>),
     Executor(BoxFuture<'static, ()>),
     /// Comes back with the session, unless that has ended.
     Thread(BoxFuture<'static, Option<BoxFuture<'static, ()>>>),
@@ -179,7 +200,7 @@ enum At {
 
 impl Session {
     pub(crate) fn new(session: impl Future<Output = ()> + Send + 'static) -> Session {
-        Session(At::New(Box::pin(session)))
+        Session(At::Executor(Box::pin(session)))
     }
 }
 
@@ -190,8 +211,6 @@ impl Future for Session {
         let mut standing = Standing::Executor { asks: false };
         loop {
             let (next, polled) = match mem::replace(&mut self.0, At::Over) {
-                // Whoever comes has something to say.
-                At::New(session) => (thread_for(session), None),
                 At::Thread(mut stay) => match stay.as_mut().poll(cx) {
                     Poll::Ready(Some(session)) => (At::Executor(session), None),
                     Poll::Ready(None) => (At::Over, Some(Poll::Ready(()))),

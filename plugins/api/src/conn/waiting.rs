@@ -15,7 +15,7 @@ impl Conn {
     /// Waits for the peer on a thread that is the session's own, or asks for one; an event if one comes first.
     pub(super) fn poll_alone(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
         if !own_thread::is_here() {
-            return if self.quick && own_thread::ask() { Poll::Pending } else { Poll::Ready(None) };
+            return if self.haste.is_enough() && own_thread::ask() { Poll::Pending } else { Poll::Ready(None) };
         }
         if let Poll::Ready(event) = self.poll_time(cx) {
             return Poll::Ready(Some(event));
@@ -23,7 +23,7 @@ impl Conn {
         match own_thread::wait(self.stream.socket(), Ready::Read, cx) {
             Waited::Ready | Waited::Not => Poll::Ready(None),
             Waited::Silence => {
-                self.quick = false;
+                self.haste.waited();
                 Poll::Pending
             }
             Waited::Going => Poll::Pending,

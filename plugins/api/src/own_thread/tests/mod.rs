@@ -38,7 +38,7 @@ impl Client {
                 }
             }
         };
-        rt::spawn_alone(async { drop(Abortable::new(session, registration).await) });
+        rt::spawn_alone(async { Abortable::new(session, registration).await.unwrap_or_default() });
         (Client(BufReader::new(client), told), abort)
     }
 
@@ -71,6 +71,22 @@ fn who_is_quick_has_a_thread_and_who_is_not_has_none() {
         until(|| taken() == 0);
         assert_eq!(client.says(), Some(false));
     }
+}
+
+/// Who logs in and waits, or leaves, has said too little to be worth a thread.
+#[test]
+fn haste_is_shown_by_a_few_words_and_once_more_after_each_rest() {
+    let (mut haste, at_once) = (Haste::default(), Duration::from_millis(1));
+    let mut says = |after: Duration| {
+        haste.heard(after);
+        haste.is_enough()
+    };
+    assert_eq!([at_once; 4].map(&mut says), [false, false, true, true]);
+    assert_eq!([QUICK, at_once, QUICK, QUICK, at_once].map(&mut says), [false, true, false, false, true]);
+    haste.waited();
+    assert!(!haste.is_enough());
+    haste.heard(at_once);
+    assert!(haste.is_enough());
 }
 
 /// Neither time nor the server's end is forgotten, nor that it is to be thrown out.
