@@ -34,7 +34,7 @@ fn inflated(wire: &[u8]) -> Vec<u8> {
     python("zlib.decompress(data)", wire)
 }
 
-fn deflated(content: &[u8], level: u32) -> Vec<u8> {
+pub fn deflated(content: &[u8], level: u32) -> Vec<u8> {
     python(&format!("zlib.compress(data, {level})"), content)
 }
 
