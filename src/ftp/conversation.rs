@@ -11,7 +11,6 @@ use gftp_plugin::{Conn, Event};
 use super::answer::{Answer, Refusal};
 use super::control::{Waiting, say};
 use super::session::Session;
-use super::tls::Protection;
 use super::wire::phrase::phrase;
 use super::wire::reply::Reply;
 use super::{Shared, journal, transfer, verbs, work};
@@ -71,8 +70,7 @@ async fn next(conn: &mut Conn, session: &mut Session) -> io::Result<Event> {
             return event;
         }
     }
-    // Behind TLS a data connection may have to be seen to before its command comes.
-    if session.protection == Protection::Private { conn.next().await } else { conn.next_alone().await }
+    conn.next_alone().await
 }
 
 /// Answers one line. True: that was the last one.

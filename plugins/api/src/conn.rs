@@ -148,7 +148,7 @@ impl Conn {
     }
 
     /// The same for who waits for nothing else meanwhile, of a service that [waits alone](crate::Service::waits_alone): where
-    /// the peer is quick it is a thread of the session's own that waits.
+    /// the peer is quick and speaks plain text it is a thread of the session's own that waits.
     pub async fn next_alone(&mut self) -> io::Result<Event> {
         poll_fn(|cx| self.poll_event(cx, Wanted::LinesAlone)).await
     }
@@ -269,7 +269,6 @@ impl Conn {
                 return Poll::Ready(Ok(Event::Closed));
             }
             if wanted == Wanted::LinesAlone
-                && self.stream.is_drained()
                 && let Some(event) = ready!(self.poll_alone(cx))
             {
                 return Poll::Ready(event);

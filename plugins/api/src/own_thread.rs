@@ -42,8 +42,9 @@ pub(crate) fn set_crowded(crowded: bool) {
     CROWDED.store(crowded, Ordering::Relaxed);
 }
 
-fn may_come() -> bool {
-    !CROWDED.load(Ordering::Relaxed) && TAKEN.load(Ordering::Relaxed) < MOST
+/// Whether there is a place when so many are taken.
+fn may_come(taken: usize) -> bool {
+    !CROWDED.load(Ordering::Relaxed) && taken < MOST
 }
 
 /// Where a task runs just now.
@@ -102,7 +103,7 @@ pub(crate) enum Waited {
 
 /// Asks for a thread where the task has none and could have one; whether it is about to go there.
 pub(crate) fn ask() -> bool {
-    let asks = matches!(STANDING.get(), Standing::Executor { .. }) && may_come();
+    let asks = matches!(STANDING.get(), Standing::Executor { .. }) && may_come(TAKEN.load(Ordering::Relaxed));
     if asks {
         STANDING.set(Standing::Executor { asks: true });
     }
@@ -133,21 +134,6 @@ pub(crate) fn wait(socket: &Socket, ready: Ready, cx: &Context<'_>) -> Waited {
     }
 }
 
-/// Whether the task has a thread of its own. Then nothing it waits for need wake it: it is polled again elsewhere.
-pub(crate) fn is_here() -> bool {
-    matches!(STANDING.get(), Standing::Thread { .. })
-}
-
-/// Whether it has one, and has listened to its peer so lately that it may do what blocks, here and now.
-pub(crate) fn may_work() -> bool {
-    matches!(STANDING.get(), Standing::Thread { listened, leaves: false, .. } if listened.elapsed() < WORK)
-}
-
-/// Waits for something to read where the task has a thread of its own; false where it is to wait elsewhere.
-pub(crate) fn is_ready(socket: &Socket, cx: &Context<'_>) -> bool {
-    matches!(wait(socket, Ready::Read, cx), Waited::Ready)
-}
-
 /// The same for who is one of several that wait; the others have their turn first. False where nobody may wait here.
 pub(crate) async fn wait_beside(socket: &Socket, ready: Ready) -> bool {
     if !is_here() {
@@ -160,6 +146,16 @@ pub(crate) async fn wait_beside(socket: &Socket, ready: Ready) -> bool {
         Waited::Silence | Waited::Going => Poll::Pending,
     })
     .await
+}
+
+/// Whether the task has a thread of its own. Then nothing it waits for need wake it: it is polled again elsewhere.
+pub(crate) fn is_here() -> bool {
+    matches!(STANDING.get(), Standing::Thread { .. })
+}
+
+/// Whether it has one, and has listened to its peer so lately that it may do what blocks, here and now.
+pub(crate) fn may_work() -> bool {
+    matches!(STANDING.get(), Standing::Thread { listened, leaves: false, .. } if listened.elapsed() < WORK)
 }
 
 /// Does what may be long where the task has a thread of its own and may work, after all others that are polled with it; it is told
@@ -293,13 +289,8 @@ struct Place;
 
 impl Place {
     fn take() -> Option<Place> {
-        if !may_come() {
-            return None;
-        }
-        // Whoever came in between may have taken the last one.
-        TAKEN.fetch_add(1, Ordering::Relaxed);
-        let place = Place;
-        (TAKEN.load(Ordering::Relaxed) <= MOST).then_some(place)
+        let one_more = |taken| may_come(taken).then_some(taken + 1);
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Place)
     }
 }
 

@@ -1,6 +1,7 @@
-//! The runtime: the only file that names async-std. Tasks, time and channels come from it, the pool is our own; sockets are watched by async-io, which is the reactor inside async-std, because the data path needs their readiness
-//! (async-std's own types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file, and of
-//! `crew.rs`, which adds and ends the threads of its executor.
+//! The runtime: the only file that names async-std. Tasks, time and channels come from it, the pool is our own; sockets are watched
+//! by async-io (`socket.rs`), which is the reactor inside async-std, because the data path needs their readiness (async-std's own
+//! types hide it). async-std is no longer developed; a move to the living crates beneath it is a change of this file, of `socket.rs`, and
+//! of `crew.rs`, which adds and ends the threads of its executor.
 
 use std::future::poll_fn;
 use std::io;

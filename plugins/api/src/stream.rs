@@ -97,11 +97,6 @@ impl Stream {
         self.tunnel().map_or(0, |tunnel| tunnel.unsent().len())
     }
 
-    /// Whether all that was received was taken, so that there is only the socket to wait for.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.tunnel().is_none_or(|tunnel| !tunnel.holds_plain() && !tunnel.has_ended())
-    }
-
     /// Whether something was received and not taken yet, or can be read.
     pub(crate) fn has_more(&self) -> bool {
         let held = self.tunnel().is_some_and(|tunnel| tunnel.holds_plain() || !tunnel.unopened().is_empty());

@@ -12,7 +12,6 @@ use futures_rustls::rustls::pki_types::CertificateDer;
 
 use super::{Conn, MOST_AT_ONCE};
 use crate::Offence;
-use crate::own_thread;
 use crate::telnet::Telnet;
 use crate::tls::Agreed;
 
@@ -86,18 +85,9 @@ impl Conn {
         }
         if is_secure && !self.has_ended() {
             // How it ends is the peer's affair.
-            let _ = crate::rt::timeout(GOODBYE_WAIT, poll_fn(|cx| self.poll_drain(cx))).await;
+            let _ = crate::rt::timeout(GOODBYE_WAIT, poll_fn(|cx| self.stream.poll_drain(cx))).await;
         }
         Ok(())
-    }
-
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let drained = self.stream.poll_drain(cx);
-            if drained.is_ready() || !own_thread::is_ready(self.stream.socket(), cx) {
-                return drained;
-            }
-        }
     }
 
     pub(super) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,7 +106,6 @@ impl Conn {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(false) => self.voice.raise(),
-                Poll::Pending if own_thread::is_ready(self.stream.socket(), cx) => {}
                 Poll::Pending => break,
             }
         }

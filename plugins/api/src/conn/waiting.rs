@@ -14,6 +14,10 @@ use crate::{Event, Offence};
 impl Conn {
     /// Waits for the peer on a thread that is the session's own, or asks for one; an event if one comes first.
     pub(super) fn poll_alone(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
+        if self.stream.tunnel().is_some() {
+            // What was received may be held there, and data connections through TLS are waited for beside.
+            return Poll::Ready(None);
+        }
         if !own_thread::is_here() {
             return if self.haste.is_enough() && own_thread::ask() { Poll::Pending } else { Poll::Ready(None) };
         }
