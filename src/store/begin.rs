@@ -104,8 +104,10 @@ fn check_target(place: &mut Place) -> Result<(), StoreError> {
 
 fn fresh(view: &View, key: Key, place: Place) -> Result<Upload, StoreError> {
     let charge = view.charge(&key.1, place.stat.as_ref())?;
+    let vacant = place.stat.is_none();
     let temporary = Temporary::create(place.directory)?;
-    Ok(Upload::new(view, key.1, place.name, temporary, charge).at(place.real))
+    let upload = Upload::new(view, key.1, place.name, temporary, charge).at(place.real);
+    Ok(Upload { vacant, ..upload })
 }
 
 fn resume(view: &View, key: Key, place: Place, offset: u64) -> Result<Upload, StoreError> {
@@ -141,7 +143,7 @@ fn append(view: &View, key: Key, place: Place, resuming: bool) -> Result<Upload,
     }
     if place.stat.is_none() {
         let upload = fresh(view, key, place)?;
-        return Ok(Upload { base: Base::Free, ..upload });
+        return Ok(Upload { base: Base::Free, vacant: false, ..upload });
     }
     copy(view, key, place, None)
 }

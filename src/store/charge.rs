@@ -61,7 +61,7 @@ impl Store {
 
     /// The ledgers that must be told what happens at `path`: those of this tree and of all around it. Homes within this
     /// tree are not looked into; their ledgers are told to doubt.
-    fn ledgers_at(&self, path: &VirtualPath) -> Vec<Arc<Ledger>> {
+    pub(super) fn ledgers_at(&self, path: &VirtualPath) -> Vec<Arc<Ledger>> {
         if !self.common.has_ledgers.load(Ordering::Acquire) {
             return Vec::new();
         }

@@ -86,6 +86,8 @@ pub struct Upload {
     /// Bytes copied from the file that stands; alone they are not worth keeping.
     pub(super) copied: u64,
     pub(super) base: Base,
+    /// Nothing bore the name when it began, and whatever bears it now is to be replaced.
+    pub(super) vacant: bool,
     /// The account may write, and not only append.
     pub(super) may_cut: bool,
     /// What the file gets where none stands.
@@ -116,6 +118,7 @@ impl Upload {
             rest: Vec::new(),
             copied,
             base,
+            vacant: false,
             may_cut,
             permissions,
             unique: None,
@@ -223,23 +226,41 @@ impl Upload {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
         self.still_judged()?;
-        let store = self.view.store.clone();
-        let turn = store.common.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
-        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let standing = self.standing()?;
-        if self.unique.is_none() && !self.base.still(standing.as_ref()) {
-            return Err(StoreError::ChangedMeanwhile);
+        if !self.take_vacant_name()? {
+            self.take_name_in_turn()?;
         }
-        self.dress(standing.as_ref())?;
-        let charge = std::mem::take(&mut self.charge);
-        charge.publish(&mut self)?;
-        drop(turn);
-        store.common.kept.forget(&self.view.key(self.asked.as_ref().unwrap_or(&self.path)));
+        self.view.store.common.kept.forget(&self.view.key(self.asked.as_ref().unwrap_or(&self.path)));
         if self.real.is_some() {
             self.view.brought(self.real.as_ref(), &sys::stat_fd(&self.temporary.file)?);
         }
         let name = self.name();
         Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset })
+    }
+
+    /// Gives the file its name where nothing has come to bear it and nobody counts: whatever that could come between is for the
+    /// kernel to see. False where there is more to it.
+    fn take_vacant_name(&mut self) -> Result<bool, StoreError> {
+        if !self.vacant || !self.view.store.ledgers_at(&self.path).is_empty() {
+            return Ok(false);
+        }
+        self.dress(None)?;
+        match self.temporary.claim(&self.target) {
+            Err(Errno::EXIST) => Ok(false),
+            claimed => Ok(claimed.map(|()| true)?),
+        }
+    }
+
+    /// The same, after a look at what bears it, between which and the name no other upload of this server comes.
+    fn take_name_in_turn(&mut self) -> Result<(), StoreError> {
+        let store = self.view.store.clone();
+        let turn = store.common.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = self.standing()?;
+        if self.unique.is_none() && !self.base.still(standing.as_ref()) {
+            return Err(StoreError::ChangedMeanwhile);
+        }
+        self.dress(standing.as_ref())?;
+        std::mem::take(&mut self.charge).publish(self)
     }
 
     /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.

@@ -210,6 +210,30 @@ fn permissions_and_owner_are_handed_on() {
     assert_eq!(upload.file().metadata().unwrap().mode() & 0o7777, 0o600);
 }
 
+/// A name that was free when an upload began is taken in one step, and what has come to bear it meanwhile counts all the same.
+#[test]
+fn a_name_that_was_free_may_be_taken_meanwhile() {
+    let ground = Ground::new();
+    let view = ground.view();
+    let begin = |how, name| {
+        let mut upload = view.upload(&at(name), how).unwrap();
+        upload.write(b"late").unwrap();
+        upload
+    };
+    let (replacing, appending, blocked) =
+        (begin(How::Replace, "new"), begin(How::Append, "new"), begin(How::Replace, "other"));
+    put(&view, "new", How::Replace, "early").unwrap();
+    fs::set_permissions(ground.host("new"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::create_dir(ground.host("other")).unwrap();
+    refused(appending.publish(), "ChangedMeanwhile");
+    assert_eq!(ground.content("new").unwrap(), "early");
+    replacing.publish().unwrap();
+    assert_eq!(ground.content("new").unwrap(), "late");
+    assert_eq!(fs::metadata(ground.host("new")).unwrap().mode() & 0o7777, 0o640);
+    blocked.publish().unwrap_err();
+    assert_eq!(ground.names_on_disk(""), ["new", "other"]);
+}
+
 #[test]
 fn others_may_write_through_the_file_and_say_so() {
     use std::os::unix::fs::FileExt;
