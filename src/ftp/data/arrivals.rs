@@ -34,11 +34,15 @@ impl Arrivals {
         Arrivals { listener, waiting: AtomicUsize::new(0), bell: Event::new() }
     }
 
-    /// Hands over all that have come. False: there is no descriptor for more.
-    pub(super) fn take(&self, mut hand_over: impl FnMut(Socket, IpAddr)) -> bool {
+    /// Hands over what has come, until that says that it is enough. False: there is no descriptor for more.
+    pub(super) fn take(&self, mut hand_over: impl FnMut(Socket, IpAddr) -> bool) -> bool {
         for _ in 0..MOST_AT_ONCE {
             match listen::accept_now(&self.listener, "passive port") {
-                Ok(Some((socket, peer))) => hand_over(socket, peer.ip()),
+                Ok(Some((socket, peer))) => {
+                    if hand_over(socket, peer.ip()) {
+                        break;
+                    }
+                }
                 Ok(None) => break,
                 Err(_) => return false,
             }

@@ -203,16 +203,26 @@ impl Passive {
     fn take(self: &Arc<Self>, state: &mut State, door: usize) -> bool {
         let arrivals = Arc::clone(&state.doors[door].arrivals);
         arrivals.take(|socket, peer| {
-            if !self.options.proxies.contain(peer) {
+            if let Some(socket) = self.introduced(door, socket, peer) {
                 state.arrived(door, peer, socket);
-            } else if let Some(awaited) = proxy::await_header() {
-                let passive = Arc::downgrade(self);
-                rt::spawn(async move {
-                    hear_proxy(passive, socket, peer, door).await;
-                    drop(awaited);
-                });
             }
+            false
         })
+    }
+
+    /// A connection that is its peer's own. None of a proxy's, which arrives when it has said whose it is.
+    fn introduced(self: &Arc<Self>, door: usize, socket: Socket, peer: IpAddr) -> Option<Socket> {
+        if !self.options.proxies.contain(peer) {
+            return Some(socket);
+        }
+        if let Some(awaited) = proxy::await_header() {
+            let passive = Arc::downgrade(self);
+            rt::spawn(async move {
+                hear_proxy(passive, socket, peer, door).await;
+                drop(awaited);
+            });
+        }
+        None
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -327,8 +337,18 @@ impl Expectation {
         if let Ok(socket) = self.arrivals.try_recv() {
             return Some(socket);
         }
-        self.passive.take(&mut self.passive.state(), self.pair.0);
-        self.arrivals.try_recv().ok()
+        // Others who want a port need not wait until the kernel has made a socket. What has come for somebody else is given
+        // to him, and of what may come after ours the watch takes care.
+        let (passive, door) = (&self.passive, self.pair.0);
+        let mut own = None;
+        self.door.take(|socket, peer| {
+            if let Some(socket) = passive.introduced(door, socket, peer) {
+                passive.state().arrived(door, peer, socket);
+            }
+            own = self.arrivals.try_recv().ok();
+            own.is_some()
+        });
+        own.or_else(|| self.arrivals.try_recv().ok())
     }
 
     /// Whether a connection of a command before may come first.
