@@ -242,7 +242,7 @@ fn is_record(bytes: &[u8]) -> bool {
 }
 
 /// Takes so many bytes out of the front; an empty buffer keeps no memory.
-fn consume(buffer: &mut Vec<u8>, count: usize) {
+pub(crate) fn consume(buffer: &mut Vec<u8>, count: usize) {
     if count >= buffer.len() {
         *buffer = Vec::new();
     } else {

@@ -72,8 +72,11 @@ impl Conn {
 
     /// Says that nothing more will be sent, after what is queued. Through TLS the peer's end is waited for a moment.
     pub async fn finish(&mut self) -> io::Result<()> {
-        self.flush().await?;
         let is_secure = self.stream.tunnel().is_some();
+        if !is_secure {
+            self.flush_last();
+        }
+        self.flush().await?;
         if is_secure {
             self.stream.close();
             self.flush().await?;
