@@ -52,6 +52,9 @@ ON_DISK = {"stor-disk", "cold", "slow"}
 # Those whose disk is slow for the server, which may read so many bytes a second: as an old USB stick does, or a disk that many
 # others use. The kernel reads megabytes ahead, so that single reads take a good part of a second.
 SLOW, SLOW_BYTES = {"slow"}, 16 * MIB
+# How many times the bytes of a large file lie in memory at once: ftpbench stores as many as go in a second, twice, the second time
+# beside the first, and then a hundred files.
+STORED = {"stor": 1, "ftpbench": 3}
 # Beside which it is worth to know what the kernel can do.
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 

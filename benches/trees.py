@@ -34,7 +34,8 @@ def large(wanted, sizes):
 
 def lacking(folder, wanted, sizes):
     """What is to be said when the folder has no room for the files of these scenarios and an upload; else None."""
-    needed = sum(large(wanted, sizes).values()) + sizes["bytes"] + sizes["many"] * EMPTY_FILE + SPARE
+    stored = max((scenarios.STORED.get(scenario, 1) for scenario in wanted), default=1) * sizes["bytes"]
+    needed = sum(large(wanted, sizes).values()) + stored + sizes["many"] * EMPTY_FILE + SPARE
     free = shutil.disk_usage(folder).free
     mib = scenarios.MIB
     return f"{folder} has {free // mib} MiB free, and {needed // mib} are needed" if free < needed else None
