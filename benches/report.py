@@ -59,9 +59,14 @@ def sessions(scenario, count):
             (scenario, f"PSS MiB of the whole server with {count} sessions", lambda m: m["memory"] / 1024, False)]
 
 
-def ftpbench(line, what, more_is_better):
+def ftpbench(line, what, more_is_better, scenario="ftpbench"):
     """The row of a line that ftpbench prints."""
-    return [("ftpbench", f"ftpbench: {what}", lambda m: m[line], more_is_better)]
+    return [(scenario, f"ftpbench: {what}", lambda m: m[line], more_is_better)]
+
+
+def ftpbench_whole(line, what, more_is_better):
+    """The same of servers that store beside and rename."""
+    return ftpbench(line, f"{what}, beside and renamed", more_is_better, "ftpbench-whole")
 
 
 # What a row shows: the scenario it comes from, its words (in braces are the run's sizes), how to compute it
@@ -77,6 +82,8 @@ ROWS = [
     ("small-epsv-1", "RETR of 4 KiB files/s, 1 session, EPSV", rate, True),
     ("small-stor-1", "STOR of 4 KiB files/s, 1 session", rate, True),
     ("small-stor-16", "STOR of 4 KiB files/s, 16 sessions", rate, True),
+    ("small-stor-whole-1", "STOR of 4 KiB files/s, 1 session, beside and renamed", rate, True),
+    ("small-stor-whole-16", "STOR of 4 KiB files/s, 16 sessions, beside and renamed", rate, True),
     ("login", "anonymous logins/s, 16 clients", rate, True),
     ("login", "anonymous login, server CPU ms", cpu_of_each, False),
     ("noop", "NOOP, µs p50", waited("p50"), False),
@@ -108,6 +115,9 @@ ROWS = [
     *ftpbench("concurrent clients (RETR 10.0M file)", "{clients} RETR of 10 MiB at once, s", False),
     *ftpbench("concurrent clients (STOR 10.0M file)", "{clients} STOR of 10 MiB at once, s", False),
     *ftpbench("concurrent clients (QUIT)", "{clients} sessions QUIT at once, s", False),
+    *ftpbench_whole("STOR (client -> server)", "STOR, MB/s", True),
+    *ftpbench_whole("STOR (1 file with idle clients)", "STOR beside {clients} idle sessions, MB/s", True),
+    *ftpbench_whole("concurrent clients (STOR 10.0M file)", "{clients} STOR of 10 MiB at once, s", False),
 ]
 
 

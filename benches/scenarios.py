@@ -29,6 +29,8 @@ SCENARIOS = {
     "small-epsv-1": f"small --epsv --sessions 1 --folder /small {SMALL}",
     "small-stor-1": f"small-stor --sessions 1 {STORED}",
     "small-stor-16": f"small-stor --sessions 16 {STORED}",
+    "small-stor-whole-1": f"small-stor --sessions 1 {STORED}",
+    "small-stor-whole-16": f"small-stor --sessions 16 {STORED}",
     "login": "login --sessions 16 --seconds {seconds}",
     "noop": "noop --seconds {seconds}",
     "noop-busy": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes}",
@@ -46,7 +48,11 @@ SCENARIOS = {
     "tls-login": "login --tls --sessions 16 --seconds {seconds}",
     # pyftpdlib's own, with words of its own.
     "ftpbench": "ftpbench {clients}",
+    "ftpbench-whole": "ftpbench {clients}",
 }
+# Those whose servers store beside the name and rename, so that nobody sees half of an upload: what gftp always does, and some others
+# where they are told to.
+WHOLE = {"small-stor-whole-1", "small-stor-whole-16", "ftpbench-whole"}
 # Those whose files are on the disk; all others are in memory.
 ON_DISK = {"stor-disk", "cold", "slow"}
 # Those whose disk is slow for the server, which may read so many bytes a second: as an old USB stick does, or a disk that many
@@ -65,9 +71,12 @@ BARE = {"retr", "retr-8", "small-1", "small-16", "small-epsv-1", "small-stor-1",
 FORKS = "it has a process for each session, or two: so many would take the machine down"
 LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}
 LEFT_OUT["mlsd", "vsftpd"] = "it has no MLSD"
-LEFT_OUT.update({("ftpbench", name): "it lets no visitor replace a file, which ftpbench does"
-                 for name in ("vsftpd", "pure-ftpd")})
-LEFT_OUT["ftpbench", "proftpd"] = "its visitors may not write into the folder that it serves, which ftpbench does"
+LEFT_OUT.update({(scenario, name): "it writes into the file that readers see, and knows no other way"
+                 for scenario in WHOLE for name in ("vsftpd", "libunftp")})
+for ftpbench in ("ftpbench", "ftpbench-whole"):
+    LEFT_OUT.update({(ftpbench, name): "it lets no visitor replace a file, which ftpbench does"
+                     for name in ("vsftpd", "pure-ftpd")})
+    LEFT_OUT[ftpbench, "proftpd"] = "its visitors may not write into the folder that it serves, which ftpbench does"
 
 
 def named(asked):

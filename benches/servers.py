@@ -107,6 +107,7 @@ Group {user}
 UserAlias anonymous {user}
 RequireValidShell off
 AllowOverwrite on
+{hidden}
 </Anonymous>
 """
 PROFTPD_TLS = """
@@ -137,18 +138,35 @@ FTPServer.max_cons = int(sys.argv[3])
 FTPServer.max_cons_per_ip = 0
 FTPServer(("127.0.0.1", int(sys.argv[1])), FTPHandler, backlog=4096).serve_forever()
 """
+# The same, storing beside the name and renaming, for which it has places to put it.
+PYFTPDLIB_WHOLE = """
+import os, tempfile
+from pyftpdlib.filesystems import AbstractedFS
+from pyftpdlib.handlers import FTPHandler
+class Beside(AbstractedFS):
+    names = {}
+    def open(self, name, mode):
+        if "w" not in mode:
+            return super().open(name, mode)
+        file = tempfile.NamedTemporaryFile(mode, dir=os.path.dirname(name), delete=False)
+        self.names[file.name] = name
+        return file
+FTPHandler.abstracted_fs = Beside
+FTPHandler.on_file_received = lambda self, name: os.replace(name, Beside.names.pop(name))
+FTPHandler.on_incomplete_file_received = lambda self, name: os.unlink(name)
+"""
 
 
-def start_gftp(program, root, scratch, port, tls):
-    """gftp: without a log, without limits that a scenario could meet."""
+def start_gftp(program, root, scratch, port, tls, whole):
+    """gftp: without a log, without limits that a scenario could meet. It always stores beside and renames."""
     most = str(MOST_SESSIONS)
     secure = ["--tls", "optional", "--tls-cert", f"{tls}/cert.pem", "--tls-key", f"{tls}/key.pem"] if tls else []
     return [program, "serve", "--root", root, "--listen", "127.0.0.1", "--port", str(port), "--anonymous", "write",
             "--max-sessions", most, "--max-per-ip", most, "--log-level", "error", *secure]
 
 
-def start_vsftpd(program, root, scratch, port, tls):
-    """vsftpd, which wants an empty folder."""
+def start_vsftpd(program, root, scratch, port, tls, whole):
+    """vsftpd, which wants an empty folder, and stores in one way only."""
     empty, written = scratch / "empty", scratch / "vsftpd.conf"
     empty.mkdir(exist_ok=True)
     # The user must have a home that is there: vsftpd goes there first.
@@ -157,7 +175,7 @@ def start_vsftpd(program, root, scratch, port, tls):
     return [program, str(written)]
 
 
-def start_proftpd(program, root, scratch, port, tls):
+def start_proftpd(program, root, scratch, port, tls, whole):
     """ProFTPD, with users of its own."""
     for name, line in [("passwd", f"{NOBODY}:*:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n"),
                        ("group", f"{NOBODY}:x:{NOBODY_ID}:\n")]:
@@ -167,36 +185,38 @@ def start_proftpd(program, root, scratch, port, tls):
     modules = pathlib.Path(program).parent.parent / "lib/proftpd"
     written = scratch / "proftpd.conf"
     text = PROFTPD.format(modules=modules, load_tls="LoadModule mod_tls.c" if tls else "", port=port, user=NOBODY,
-                          scratch=scratch, root=root)
+                          scratch=scratch, root=root, hidden="HiddenStores on" if whole else "")
     written.write_text(text + (PROFTPD_TLS.format(tls=tls) if tls else ""))
     return [program, "--nodaemon", "--config", str(written)]
 
 
-def start_pure_ftpd(program, root, scratch, port, tls):
+def start_pure_ftpd(program, root, scratch, port, tls, whole):
     """Pure-FTPd. Anonymous users are the system's user `ftp`, and see their home: it sees an /etc/passwd of its own."""
     others = [line for line in open("/etc/passwd") if not line.startswith("ftp:")]
     (scratch / "passwd").write_text("".join(others) + f"ftp:x:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n")
     most = str(MOST_SESSIONS)
     secure = ["--tls", "1", "--certfile", f"{tls}/both.pem"] if tls else []
+    beside = ["--notruncate"] if whole else []
     own_passwd = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                   'mount --bind "$0" /etc/passwd && exec "$@"', str(scratch / "passwd")]
     return [*own_passwd, program, "--bind", f"127.0.0.1,{port}", "--ipv4only", "--maxclientsnumber", most,
             "--maxclientsperip", most, "--limitrecursion", f"{MOST_LISTED}:1", "--dontresolve", "--syslogfacility",
-            "none", "--pidfile", str(scratch / "pid"), *secure]
+            "none", "--pidfile", str(scratch / "pid"), *secure, *beside]
 
 
-def start_pyftpdlib(program, root, scratch, port, tls):
+def start_pyftpdlib(program, root, scratch, port, tls, whole):
     """pyftpdlib; -W ignore: it warns of anonymous users who may write."""
     secure = [f"{tls}/both.pem"] if tls else []
-    return [program, "-W", "ignore", "-c", PYFTPDLIB_SERVER, str(port), root, str(MOST_SESSIONS), *secure]
+    text = (PYFTPDLIB_WHOLE if whole else "") + PYFTPDLIB_SERVER
+    return [program, "-W", "ignore", "-c", text, str(port), root, str(MOST_SESSIONS), *secure]
 
 
-def start_libunftp(program, root, scratch, port, tls):
-    """libunftp, in the program of ours that is beside this."""
+def start_libunftp(program, root, scratch, port, tls, whole):
+    """libunftp, in the program of ours that is beside this; it stores in one way only."""
     return [program, str(port), root, *([f"{tls}/cert.pem", f"{tls}/key.pem"] if tls else [])]
 
 
-def start_bare(program, root, scratch, port, tls):
+def start_bare(program, root, scratch, port, tls, whole):
     """What no server can beat that has a thread for each session; it is in the clients' program."""
     return [program, "bare", "--port", str(port), "--root", root]
 
@@ -248,11 +268,12 @@ class Watch(threading.Thread):
 
 class Running:
     """A fresh server process; at the end of the `with` it and all its children are gone. It serves `root` and may write
-    into `scratch`; `tls` is the folder of a certificate, or None for a server without TLS."""
+    into `scratch`; `tls` is the folder of a certificate, or None for a server without TLS. Where uploads are to be `whole`, nobody
+    may see half of one under its name."""
 
-    def __init__(self, name, had, root, scratch, tls):
+    def __init__(self, name, had, root, scratch, tls, whole=False):
         self.port = free_port()
-        words = START[name](had["program"], str(root), scratch, self.port, tls)
+        words = START[name](had["program"], str(root), scratch, self.port, tls, whole)
         more = {"LD_LIBRARY_PATH": had["libraries"]} if had.get("libraries") else {}
         self.output = scratch / f"{name}.log"
         with open(self.output, "wb") as output:

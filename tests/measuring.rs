@@ -72,7 +72,7 @@ fn it_says_how_it_is_used() {
         "retr,retr-8,stor,stor-8,stor-disk",
         "small-stor-16",
         "noop,noop-busy,cold,slow,list,nlst,mlsd,idle,idle-9000",
-        "tls-stor-4,tls-login,ftpbench",
+        "tls-stor-4,tls-login,ftpbench,ftpbench-whole",
     ] {
         assert!(help.contains(word), "{help}");
     }
@@ -122,7 +122,7 @@ fn scenarios_are_named_alone_or_as_a_group() {
         return;
     }
     let named = modules("import scenarios; print(*scenarios.named(['small-stor', 'retr', 'small', 'nothing']))");
-    assert_eq!(named, "small-stor-1 small-stor-16 retr small-1 small-16 small-epsv-1 nothing\n");
+    assert_eq!(named, "small-stor-1 small-stor-16 small-stor-whole-1 small-stor-whole-16 retr small-1 small-16 small-epsv-1 nothing\n");
 }
 
 /// Less is better of waiting, and more of what is downloaded meanwhile; what cannot be seen has no ratio.
