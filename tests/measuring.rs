@@ -122,7 +122,10 @@ fn scenarios_are_named_alone_or_as_a_group() {
         return;
     }
     let named = modules("import scenarios; print(*scenarios.named(['small-stor', 'retr', 'small', 'nothing']))");
-    assert_eq!(named, "small-stor-1 small-stor-16 small-stor-whole-1 small-stor-whole-16 retr small-1 small-16 small-epsv-1 nothing\n");
+    assert_eq!(
+        named,
+        "small-stor-1 small-stor-16 small-stor-whole-1 small-stor-whole-16 retr small-1 small-16 small-epsv-1 nothing\n"
+    );
 }
 
 /// Less is better of waiting, and more of what is downloaded meanwhile; what cannot be seen has no ratio.

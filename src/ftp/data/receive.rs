@@ -1,8 +1,10 @@
 //! The road in: an upload, decoded on the way where it is coded.
 //! Refuses to know when an upload is whole: it comes back with what arrived, and the conversation decides.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gftp_plugin::listen;
 use gftp_plugin::rt;
@@ -14,9 +16,19 @@ use super::sealed::Came;
 use super::trip::{Next, WindowEnd, Wire};
 use crate::store::{Inflow, Upload};
 
-/// A first receive buffer; it doubles while the peer fills it, so a slow upload holds little memory. From 64 KiB on, glibc
+/// A first receive buffer; it doubles while the peer fills it [`SOON`], so a slow upload holds little memory. From 64 KiB on, glibc
 /// tidies all of its heap whenever one is given back.
 const FIRST_BUFFER: usize = 32 * 1024;
+/// What is filled within this wakes a thread of the pool to write it fifty times a second or more.
+const SOON: Duration = Duration::from_millis(20);
+/// The largest one of an upload that could go without: a hundred at once, from one client, cost two thirds of the CPU that they
+/// cost with the first.
+const GATHERED: usize = 128 * 1024;
+/// Bytes each second from which on an upload is worth a thread that waits for it: a third of what a gigabit link brings. Of a
+/// hundred clients that share such links none is as fast, and a thread for each would be woken for every packet.
+const FAST: u128 = 32 * 1024 * 1024;
+/// A trip that is shorter says nothing of how fast its peer is.
+const SHORT: Duration = Duration::from_millis(2);
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
 /// What the kernel may hold of a slow upload at least: small windows cost a packet for each few bytes.
@@ -37,6 +49,8 @@ impl Traffic {
         }
         let mut buffer = Vec::with_capacity(FIRST_BUFFER);
         let mut unseen = decoders.is_empty();
+        // The first bytes have come when they could, and say nothing.
+        let mut since: Option<Instant> = None;
         loop {
             buffer.clear();
             // What came before a break is written too: it is what the client may resume from.
@@ -58,8 +72,8 @@ impl Traffic {
             if let Some(end) = end {
                 return (Some(upload), end);
             }
-            // The peer has filled the buffer, so it is fast.
-            if unseen {
+            let time = since.map_or(Duration::ZERO, |since| since.elapsed());
+            if unseen && is_fast(buffer.len() as u64, time) {
                 let poured;
                 (upload, poured) = self.pour(upload).await;
                 match poured {
@@ -68,9 +82,10 @@ impl Traffic {
                     Ok(_) => {}
                     Err(broken) => return (Some(upload), Err(broken)),
                 }
-            } else if buffer.capacity() < LARGEST_BUFFER {
+            } else if time < SOON && buffer.capacity() < if unseen { GATHERED } else { LARGEST_BUFFER } {
                 buffer = Vec::with_capacity(buffer.capacity() * 2);
             }
+            since = Some(Instant::now());
         }
     }
 
@@ -240,16 +255,30 @@ impl Traffic {
     }
 }
 
+/// Whether it is worth a thread that waits for more.
+fn is_fast(bytes: u64, time: Duration) -> bool {
+    u128::from(bytes) * 1_000_000 >= FAST * time.as_micros()
+}
+
 /// Takes in `limit` bytes, for as long as the peer sends them without delay.
 fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64, should_end: &dyn Fn() -> bool) -> Inflow {
-    let window = |_, most| match wire.sealed() {
-        Some(mut sealed) => sealed.take_in(&wire.socket, upload, most),
-        None => upload.take_in(&*wire.socket, most),
+    let (began, taken) = (Instant::now(), Cell::new(0));
+    let window = |_, most| {
+        let (moved, end) = match wire.sealed() {
+            Some(mut sealed) => sealed.take_in(&wire.socket, upload, most),
+            None => upload.take_in(&*wire.socket, most),
+        };
+        taken.set(taken.get() + moved);
+        (moved, end)
     };
     let is_ready = |moment| {
+        let time = began.elapsed();
         if wire.sealed().is_some() {
             // The end of the data is a small record of its own.
             listen::confirm(&wire.socket);
+        } else if time > SHORT && !is_fast(taken.get(), time) {
+            // It is gathered on the executor.
+            return false;
         }
         listen::can_read_within(&wire.socket, moment)
     };
@@ -286,5 +315,26 @@ fn write_decoded(upload: &mut Upload, decoders: &mut Decoders, mut input: &[u8],
             return Ok(());
         }
         input = input.get(taken..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client of a gigabit link has a thread that waits for it, one of a hundred on it has none.
+    #[test]
+    fn fast_is_a_third_of_a_gigabit() {
+        let (second, gigabit) = (Duration::from_secs(1), 125_000_000);
+        for (bytes, time, is) in [
+            (gigabit / 3, second, true),
+            (gigabit / 100, second, false),
+            (FIRST_BUFFER as u64, SHORT, false),
+            (GATHERED as u64, SHORT, true),
+            (0, Duration::ZERO, true),
+            (u64::MAX, Duration::MAX, false),
+        ] {
+            assert_eq!(is_fast(bytes, time), is, "{bytes} bytes in {time:?}");
+        }
     }
 }
