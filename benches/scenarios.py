@@ -65,18 +65,18 @@ STORED = {"stor": 1, "ftpbench": 3}
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 
 # Where a bare loop of system calls (load/bare.rs) may stand for a server, to show what is the kernel's and the clients' part.
-BARE = {"retr", "retr-8", "small-1", "small-16", "small-epsv-1", "small-stor-1", "small-stor-16", "login", "noop", "noop-busy",
-        "nlst"}
+BARE = {"retr", "retr-8", "small-1", "small-16", "small-epsv-1", "small-stor-1", "small-stor-16", "small-stor-whole-1",
+        "small-stor-whole-16", "login", "noop", "noop-busy", "nlst"}
 
 FORKS = "it has a process for each session, or two: so many would take the machine down"
 LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}
 LEFT_OUT["mlsd", "vsftpd"] = "it has no MLSD"
 LEFT_OUT.update({(scenario, name): "it writes into the file that readers see, and knows no other way"
                  for scenario in WHOLE for name in ("vsftpd", "libunftp")})
-for ftpbench in ("ftpbench", "ftpbench-whole"):
-    LEFT_OUT.update({(ftpbench, name): "it lets no visitor replace a file, which ftpbench does"
-                     for name in ("vsftpd", "pure-ftpd")})
-    LEFT_OUT[ftpbench, "proftpd"] = "its visitors may not write into the folder that it serves, which ftpbench does"
+REPLACES = "it lets no visitor replace a file, which ftpbench does"
+LEFT_OUT.update({("ftpbench", "vsftpd"): REPLACES, ("ftpbench", "pure-ftpd"): REPLACES})
+LEFT_OUT.update({(scenario, name): "its visitors may not write into the folder that it serves, which ftpbench does"
+                 for scenario, name in [("ftpbench", "proftpd"), ("ftpbench-whole", "proftpd"), ("ftpbench-whole", "pure-ftpd")]})
 
 
 def named(asked):

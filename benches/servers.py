@@ -138,26 +138,31 @@ FTPServer.max_cons = int(sys.argv[3])
 FTPServer.max_cons_per_ip = 0
 FTPServer(("127.0.0.1", int(sys.argv[1])), FTPHandler, backlog=4096).serve_forever()
 """
-# The same, storing beside the name and renaming, for which it has places to put it.
+# What goes before that where it is to store beside the name and rename, before it says so.
 PYFTPDLIB_WHOLE = """
-import os, tempfile
+import itertools, os
 from pyftpdlib.filesystems import AbstractedFS
-from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.handlers import DTPHandler, FTPHandler
+names, numbers = {}, itertools.count()
 class Beside(AbstractedFS):
-    names = {}
     def open(self, name, mode):
         if "w" not in mode:
             return super().open(name, mode)
-        file = tempfile.NamedTemporaryFile(mode, dir=os.path.dirname(name), delete=False)
-        self.names[file.name] = name
+        file = open(f"{name}.{next(numbers)}", "xb")
+        names[file.name] = name
         return file
-FTPHandler.abstracted_fs = Beside
-FTPHandler.on_file_received = lambda self, name: os.replace(name, Beside.names.pop(name))
-FTPHandler.on_incomplete_file_received = lambda self, name: os.unlink(name)
+class Whole(DTPHandler):
+    def close(self):
+        if self.file_obj is not None and self.file_obj.name in names:
+            self.file_obj.close()
+            beside, name = self.file_obj.name, names.pop(self.file_obj.name)
+            os.replace(beside, name) if self.transfer_finished else os.unlink(beside)
+        super().close()
+FTPHandler.abstracted_fs, FTPHandler.dtp_handler = Beside, Whole
 """
 
 
-def start_gftp(program, root, scratch, port, tls, whole):
+def start_gftp(program, root, scratch, port, tls, whole=False):
     """gftp: without a log, without limits that a scenario could meet. It always stores beside and renames."""
     most = str(MOST_SESSIONS)
     secure = ["--tls", "optional", "--tls-cert", f"{tls}/cert.pem", "--tls-key", f"{tls}/key.pem"] if tls else []
@@ -165,7 +170,7 @@ def start_gftp(program, root, scratch, port, tls, whole):
             "--max-sessions", most, "--max-per-ip", most, "--log-level", "error", *secure]
 
 
-def start_vsftpd(program, root, scratch, port, tls, whole):
+def start_vsftpd(program, root, scratch, port, tls, whole=False):
     """vsftpd, which wants an empty folder, and stores in one way only."""
     empty, written = scratch / "empty", scratch / "vsftpd.conf"
     empty.mkdir(exist_ok=True)
@@ -175,7 +180,7 @@ def start_vsftpd(program, root, scratch, port, tls, whole):
     return [program, str(written)]
 
 
-def start_proftpd(program, root, scratch, port, tls, whole):
+def start_proftpd(program, root, scratch, port, tls, whole=False):
     """ProFTPD, with users of its own."""
     for name, line in [("passwd", f"{NOBODY}:*:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n"),
                        ("group", f"{NOBODY}:x:{NOBODY_ID}:\n")]:
@@ -190,7 +195,7 @@ def start_proftpd(program, root, scratch, port, tls, whole):
     return [program, "--nodaemon", "--config", str(written)]
 
 
-def start_pure_ftpd(program, root, scratch, port, tls, whole):
+def start_pure_ftpd(program, root, scratch, port, tls, whole=False):
     """Pure-FTPd. Anonymous users are the system's user `ftp`, and see their home: it sees an /etc/passwd of its own."""
     others = [line for line in open("/etc/passwd") if not line.startswith("ftp:")]
     (scratch / "passwd").write_text("".join(others) + f"ftp:x:{NOBODY_ID}:{NOBODY_ID}::{root}:/bin/sh\n")
@@ -204,19 +209,19 @@ def start_pure_ftpd(program, root, scratch, port, tls, whole):
             "none", "--pidfile", str(scratch / "pid"), *secure, *beside]
 
 
-def start_pyftpdlib(program, root, scratch, port, tls, whole):
+def start_pyftpdlib(program, root, scratch, port, tls, whole=False):
     """pyftpdlib; -W ignore: it warns of anonymous users who may write."""
     secure = [f"{tls}/both.pem"] if tls else []
     text = (PYFTPDLIB_WHOLE if whole else "") + PYFTPDLIB_SERVER
     return [program, "-W", "ignore", "-c", text, str(port), root, str(MOST_SESSIONS), *secure]
 
 
-def start_libunftp(program, root, scratch, port, tls, whole):
+def start_libunftp(program, root, scratch, port, tls, whole=False):
     """libunftp, in the program of ours that is beside this; it stores in one way only."""
     return [program, str(port), root, *([f"{tls}/cert.pem", f"{tls}/key.pem"] if tls else [])]
 
 
-def start_bare(program, root, scratch, port, tls, whole):
+def start_bare(program, root, scratch, port, tls, whole=False):
     """What no server can beat that has a thread for each session; it is in the clients' program."""
     return [program, "bare", "--port", str(port), "--root", root]
 

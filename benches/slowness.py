@@ -1,5 +1,6 @@
 """A disk that is slow for one server of benches/peers, as the kernel holds it back. Refuses to know what is measured."""
 
+import contextlib
 import os
 import pathlib
 
@@ -36,7 +37,9 @@ def hold_back(pids, cgroup, folder, rate):
             slow.mkdir()
             (slow / "blkio.throttle.read_bps_device").write_text(f"{disk} {rate}")
             for pid in pids:
-                (slow / "cgroup.procs").write_text(str(pid))
+                # One that has ended meanwhile reads nothing.
+                with contextlib.suppress(ProcessLookupError):
+                    (slow / "cgroup.procs").write_text(str(pid))
             return slow
         if cgroup is None:
             raise Unavailable("there are no cgroups here, by which a disk is made slow")

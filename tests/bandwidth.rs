@@ -350,3 +350,42 @@ fn what_is_no_rate_is_answered_with_one() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--total-upload") && said.contains("KiB/s") && said.lines().count() == 1, "{said}");
 }
+
+/// Sends `bytes` piece by piece, each when the server has said that it has all before it.
+fn send_slowly(control: &mut Control, command: &str, bytes: &[u8], piece: usize) -> TcpStream {
+    let mut data = control.passive().unwrap();
+    control.tell(command, 150).unwrap();
+    let mut sent = 0;
+    for piece in bytes.chunks(piece) {
+        data.write_all(piece).unwrap();
+        sent += piece.len();
+        while !control.ask("STAT").unwrap().shown().contains(&format!(" {sent} bytes")) {}
+    }
+    data
+}
+
+/// By which road bytes come in depends on how fast they come; what is stored must not.
+#[test]
+fn uploads_with_pauses_are_whole() {
+    const GATHERED: usize = 128 * KIB;
+    let server = Server::start(&[]);
+    let mut control = guest(&server);
+    let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect();
+    let stored = || fs::read(server.root().join("file")).unwrap();
+    let by_piece =
+        [(4, GATHERED / 4), (8, GATHERED - 1), (8, GATHERED), (8, GATHERED + 1), (50, 400_000), (300, content.len())];
+    for (piece, length) in by_piece {
+        drop(send_slowly(&mut control, "STOR file", &content[..length], piece * KIB));
+        control.expect(226).unwrap();
+        assert!(stored() == content[..length], "{length} bytes in pieces of {piece} KiB");
+    }
+    let (broken_off, end) = (GATHERED + 5, 400_000);
+    let data = send_slowly(&mut control, "STOR file", &content[..broken_off], 8 * KIB);
+    control.tell("ABOR", 426).unwrap();
+    control.expect(226).unwrap();
+    drop(data);
+    control.tell(&format!("REST {broken_off}"), 350).unwrap();
+    drop(send_slowly(&mut control, "STOR file", &content[broken_off..end], 50 * KIB));
+    control.expect(226).unwrap();
+    assert!(stored() == content[..end], "broken off at {broken_off}");
+}

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const ROOM: usize = 1024 * 1024;
 /// With less, the trips cost more than the saved copy: the kernel gives such pipes to who has many already.
 const LEAST_ROOM: usize = 64 * 1024;
-/// Pipes at once, two descriptors each: more uploads than this share the machine so that none of them is fast. It is
+/// Pipes at once, two descriptors each: more uploads that are fast share the machine so that none of them is. It is
 /// also how many of our size the kernel gives an ordinary user (pipe-user-pages-soft).
 pub(super) const MOST_PIPES: usize = 64;
 
@@ -104,6 +104,11 @@ impl Upload {
             self.pipe = Some(pipe);
         }
         (taken, end)
+    }
+
+    /// Gives the pipe up, which others may need, until it is worth one again.
+    pub fn close_pipe(&mut self) {
+        self.pipe = None;
     }
 
     /// Writes all that the pipe holds; false if that had to be done by hand.

@@ -110,13 +110,20 @@ pub(crate) fn ask() -> bool {
     asks
 }
 
+/// Has the task go elsewhere with its next wait, where it has a thread of its own.
+pub(crate) fn leave() {
+    if let Standing::Thread { since, listened, .. } = STANDING.get() {
+        STANDING.set(Standing::Thread { since, listened, leaves: true });
+    }
+}
+
 /// Waits for the socket to be ready, where the task has a thread of its own.
 pub(crate) fn wait(socket: &Socket, ready: Ready, cx: &Context<'_>) -> Waited {
     match STANDING.get() {
         Standing::Elsewhere | Standing::Executor { .. } => Waited::Not,
         Standing::Thread { leaves: true, .. } => Waited::Going,
-        Standing::Thread { since, listened, .. } if CROWDED.load(Ordering::Relaxed) => {
-            STANDING.set(Standing::Thread { since, listened, leaves: true });
+        Standing::Thread { .. } if CROWDED.load(Ordering::Relaxed) => {
+            leave();
             Waited::Going
         }
         Standing::Thread { since, .. } if since.elapsed() > TURN => {

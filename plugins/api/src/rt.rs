@@ -80,6 +80,12 @@ pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static) {
     drop(spawn(own_thread::Session::new(session)));
 }
 
+/// Has the session that runs here go back to the executor with its next wait, if it has a thread to itself: whom it waits for is too
+/// slow for one. It may have one again for its next words.
+pub fn leave_thread() {
+    own_thread::leave();
+}
+
 /// Does `work` with each part, on this thread of the pool and on another one where a core is to spare, and returns the results
 /// in the order of the parts. They are taken from `parts` as it goes, while the first are done already. Each must be bounded by itself.
 ///

@@ -8,6 +8,7 @@ pub mod coding;
 pub mod deflate;
 pub mod digest;
 mod expected;
+mod gathered;
 pub mod handshake;
 pub mod parting;
 pub mod passive;

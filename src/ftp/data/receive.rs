@@ -11,24 +11,16 @@ use gftp_plugin::rt;
 use socket2::SockRef;
 
 use super::coding::{Decoders, Step};
+use super::gathered::{Buffer, GATHERED, is_fast};
 use super::pump::{Broken, Traffic};
 use super::sealed::Came;
 use super::trip::{Next, WindowEnd, Wire};
 use crate::store::{Inflow, Upload};
 
-/// A first receive buffer; it doubles while the peer fills it [`SOON`], so a slow upload holds little memory. From 64 KiB on, glibc
-/// tidies all of its heap whenever one is given back.
-const FIRST_BUFFER: usize = 32 * 1024;
-/// What is filled within this wakes a thread of the pool to write it fifty times a second or more.
-const SOON: Duration = Duration::from_millis(20);
-/// The largest one of an upload that could go without: a hundred at once, from one client, cost two thirds of the CPU that they
-/// cost with the first.
-const GATHERED: usize = 128 * 1024;
-/// Bytes each second from which on an upload is worth a thread that waits for it: a third of what a gigabit link brings. Of a
-/// hundred clients that share such links none is as fast, and a thread for each would be woken for every packet.
-const FAST: u128 = 32 * 1024 * 1024;
 /// A trip that is shorter says nothing of how fast its peer is.
 const SHORT: Duration = Duration::from_millis(2);
+/// What lies further back says nothing of how fast it is now.
+const LONG: Duration = Duration::from_millis(100);
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
 /// What the kernel may hold of a slow upload at least: small windows cost a packet for each few bytes.
@@ -47,33 +39,30 @@ impl Traffic {
             let (upload, poured) = self.pour_sealed(upload).await;
             return (Some(upload), poured);
         }
-        let mut buffer = Vec::with_capacity(FIRST_BUFFER);
+        let mut buffer = Buffer::new();
         let mut unseen = decoders.is_empty();
-        // The first bytes have come when they could, and say nothing.
-        let mut since: Option<Instant> = None;
         loop {
-            buffer.clear();
             // What came before a break is written too: it is what the client may resume from.
             let end = match self.fill(&mut buffer).await {
-                Ok(()) => (buffer.len() < buffer.capacity()).then_some(Ok(())),
+                Ok(()) => (!buffer.is_full()).then_some(Ok(())),
                 Err(broken) => Some(Err(broken)),
             };
             let last = matches!(end, Some(Ok(())));
             if last && decoders.is_empty() {
                 // Written when it is published: one trip instead of two for a small file.
-                upload.write_last(buffer);
+                upload.write_last(buffer.bytes);
                 return (Some(upload), Ok(()));
             }
+            buffer.filled();
             let written;
-            (upload, decoders, buffer, written) = self.write_down(upload, decoders, buffer, last).await;
+            (upload, decoders, buffer.bytes, written) = self.write_down(upload, decoders, buffer.bytes, last).await;
             if let Err(broken) = written {
                 return (Some(upload), Err(broken));
             }
             if let Some(end) = end {
                 return (Some(upload), end);
             }
-            let time = since.map_or(Duration::ZERO, |since| since.elapsed());
-            if unseen && is_fast(buffer.len() as u64, time) {
+            if unseen && buffer.is_fast() {
                 let poured;
                 (upload, poured) = self.pour(upload).await;
                 match poured {
@@ -82,10 +71,15 @@ impl Traffic {
                     Ok(_) => {}
                     Err(broken) => return (Some(upload), Err(broken)),
                 }
-            } else if time < SOON && buffer.capacity() < if unseen { GATHERED } else { LARGEST_BUFFER } {
-                buffer = Vec::with_capacity(buffer.capacity() * 2);
+            } else if unseen {
+                // Both are for who is fast.
+                upload.close_pipe();
+                rt::leave_thread();
+                buffer.grow(GATHERED);
+            } else {
+                buffer.grow(LARGEST_BUFFER);
             }
-            since = Some(Instant::now());
+            buffer.begin();
         }
     }
 
@@ -236,16 +230,20 @@ impl Traffic {
 
     /// Fills an empty buffer from the connection, as far as it has room; room that is left means that the peer has ended
     /// cleanly. What came before a break is in it, too.
-    async fn fill(&self, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+    async fn fill(&self, buffer: &mut Buffer) -> Result<(), Broken> {
+        let Buffer { bytes, since, .. } = buffer;
         if self.sealed.is_some() {
-            return self.fill_sealed(buffer).await;
+            return self.fill_sealed(bytes).await;
         }
-        while buffer.len() < buffer.capacity() {
-            let room = buffer.capacity() - buffer.len();
+        while bytes.len() < bytes.capacity() {
+            let room = bytes.capacity() - bytes.len();
             let most = self.may_take(room as u64).await?;
-            match listen::receive(&self.socket, buffer, room.min(usize::try_from(most).unwrap_or(room))) {
+            match listen::receive(&self.socket, bytes, room.min(usize::try_from(most).unwrap_or(room))) {
                 Ok(0) => break,
-                Ok(count) => self.has_moved(count as u64),
+                Ok(count) => {
+                    since.get_or_insert_with(Instant::now);
+                    self.has_moved(count as u64);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
                 Err(e) => return Err(Broken::Connection(e)),
@@ -255,14 +253,9 @@ impl Traffic {
     }
 }
 
-/// Whether it is worth a thread that waits for more.
-fn is_fast(bytes: u64, time: Duration) -> bool {
-    u128::from(bytes) * 1_000_000 >= FAST * time.as_micros()
-}
-
 /// Takes in `limit` bytes, for as long as the peer sends them without delay.
 fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64, should_end: &dyn Fn() -> bool) -> Inflow {
-    let (began, taken) = (Instant::now(), Cell::new(0));
+    let (began, taken) = (Cell::new(Instant::now()), Cell::new(0));
     let window = |_, most| {
         let (moved, end) = match wire.sealed() {
             Some(mut sealed) => sealed.take_in(&wire.socket, upload, most),
@@ -272,13 +265,15 @@ fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64, should_end: &dyn F
         (moved, end)
     };
     let is_ready = |moment| {
-        let time = began.elapsed();
+        let time = began.get().elapsed();
         if wire.sealed().is_some() {
             // The end of the data is a small record of its own.
             listen::confirm(&wire.socket);
         } else if time > SHORT && !is_fast(taken.get(), time) {
-            // It is gathered on the executor.
             return false;
+        } else if time > LONG {
+            began.set(Instant::now());
+            taken.set(0);
         }
         listen::can_read_within(&wire.socket, moment)
     };
@@ -315,26 +310,5 @@ fn write_decoded(upload: &mut Upload, decoders: &mut Decoders, mut input: &[u8],
             return Ok(());
         }
         input = input.get(taken..).unwrap_or_default();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A client of a gigabit link has a thread that waits for it, one of a hundred on it has none.
-    #[test]
-    fn fast_is_a_third_of_a_gigabit() {
-        let (second, gigabit) = (Duration::from_secs(1), 125_000_000);
-        for (bytes, time, is) in [
-            (gigabit / 3, second, true),
-            (gigabit / 100, second, false),
-            (FIRST_BUFFER as u64, SHORT, false),
-            (GATHERED as u64, SHORT, true),
-            (0, Duration::ZERO, true),
-            (u64::MAX, Duration::MAX, false),
-        ] {
-            assert_eq!(is_fast(bytes, time), is, "{bytes} bytes in {time:?}");
-        }
     }
 }

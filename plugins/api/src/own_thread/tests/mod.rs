@@ -73,6 +73,32 @@ fn who_is_quick_has_a_thread_and_who_is_not_has_none() {
     }
 }
 
+/// Whoever is waited for meanwhile may be slow.
+#[test]
+fn a_thread_may_be_left_before_a_wait() {
+    let _all = all_places();
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut slow = TcpStream::connect(door.local_addr().unwrap()).unwrap();
+    let awaited = Socket::new(door.accept().unwrap().0).unwrap();
+    let (tell, told) = mpsc::channel();
+    let session = async move {
+        let place = Place::take().unwrap();
+        let waiting: BoxFuture<'static, ()> = Box::pin(async move {
+            leave();
+            tell.send(may_work()).unwrap();
+            awaited.readable().await.unwrap();
+            tell.send(is_here()).unwrap();
+        });
+        let left = POOL.run(move |should_end| stay(waiting, &place, should_end)).await;
+        left.unwrap().await;
+    };
+    drop(rt::spawn(session));
+    assert_eq!(told.recv(), Ok(false), "it works on as if it stayed");
+    slow.write_all(b"x").unwrap();
+    assert_eq!(told.recv(), Ok(false), "it has waited on its thread");
+    until(|| taken() == 0);
+}
+
 /// Who logs in and waits, or leaves, has said too little to be worth a thread.
 #[test]
 fn haste_is_shown_by_a_few_words_and_once_more_after_each_rest() {
