@@ -19,7 +19,7 @@ use crate::store::{Inflow, Upload};
 
 /// A trip that is shorter says nothing of how fast its peer is.
 const SHORT: Duration = Duration::from_millis(2);
-/// What lies further back says nothing of how fast it is now.
+/// After so long, what lies back counts half: it says little of how fast the peer is now.
 const LONG: Duration = Duration::from_millis(100);
 /// The largest receive buffer: beyond it, writes to the disk get no cheaper.
 const LARGEST_BUFFER: usize = 1024 * 1024;
@@ -272,8 +272,8 @@ fn take_in_trip(wire: &Wire, upload: &mut Upload, limit: u64, should_end: &dyn F
         } else if time > SHORT && !is_fast(taken.get(), time) {
             return false;
         } else if time > LONG {
-            began.set(Instant::now());
-            taken.set(0);
+            began.set(began.get() + time / 2);
+            taken.set(taken.get() / 2);
         }
         listen::can_read_within(&wire.socket, moment)
     };
