@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Linux's own default, which most machines have; or its elder, where the kernel keeps that from networks of one's own.
 # BBR, which some machines have, paces even loopback: it would be what is measured.
 CONGESTION = ["cubic", "reno"]
+CONGESTION_CONTROL = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
 
 def say(*words):
@@ -88,14 +89,19 @@ def all_descriptors():
     return most
 
 
-def set_up_network():
+def congestion_control():
+    """What all connections have that are made from now on."""
+    return CONGESTION_CONTROL.read_text().strip()
+
+
+def set_up_network(wanted):
     """Loopback up, and settings that keep one server's past from being the next one's load."""
     up_loopback_running = 0x1 | 0x8 | 0x40
     with socket.socket() as any_socket:
         set_flags = 0x8914
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sH22x", b"lo", up_loopback_running))
     settings = [
-        *(("tcp_congestion_control", name) for name in reversed(CONGESTION)),
+        *(("tcp_congestion_control", name) for name in reversed([wanted] if wanted else CONGESTION)),
         # Thousands of short connections, each of which rests for a minute in TIME_WAIT: ports for them, and few of them.
         ("ip_local_port_range", "10000 65000"),
         ("tcp_max_tw_buckets", "4096"),
@@ -129,10 +135,12 @@ def share_equally(stack):
     stack.callback(AUTOGROUPS.write_text, before)
 
 
-def make_fair(stack, own_net):
-    """Network and cores are what they are to be, until `stack` ends."""
+def make_fair(stack, own_net, congestion=None):
+    """Network and cores are what they are to be, until `stack` ends; with the congestion control that is asked for."""
     if own_net:
-        set_up_network()
+        set_up_network(congestion)
+    if congestion and congestion_control() != congestion:
+        sys.exit(f"this kernel does not let us choose {congestion}: it has {congestion_control()}")
     share_equally(stack)
 
 
@@ -140,12 +148,11 @@ def facts(own_net):
     """Where it is measured, and how network and cores are shared."""
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "CPU")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     return {
         "Machine": f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; load at the start {os.getloadavg()[0]:.1f}",
         "Kernel": os.uname().release,
         "Date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "Congestion control": f"{congestion}, for all, on " + ("a loopback of its own" if own_net
+        "Congestion control": f"{congestion_control()}, for all, on " + ("a loopback of its own" if own_net
                                                                else "the machine's loopback"),
         "Cores": "shared among " + ("sessions of processes first" if autogroups() else "all threads alike"),
     }
