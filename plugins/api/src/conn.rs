@@ -18,7 +18,7 @@ use crate::crew::Voice;
 use crate::inbox::{Inbox, Taken};
 use crate::own_thread::{self, Haste};
 use crate::rt::{Socket, Timer};
-use crate::stream::{self, Received, Stream};
+use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
@@ -188,16 +188,6 @@ impl Conn {
         if !self.has_line() {
             // What fails now fails again with whatever waits for it.
             let _ = self.stream.poll_write(&mut Context::from_waker(Waker::noop()), &mut self.outbox);
-        }
-    }
-
-    /// Sends what is queued as far as the peer takes it at once, and lets it travel with the end that follows: one packet, and one
-    /// wake-up of the peer, instead of two.
-    fn flush_last(&mut self) {
-        if !self.outbox.is_empty()
-            && let Ok(count) = listen::send(self.stream.socket(), &self.outbox, true)
-        {
-            stream::consume(&mut self.outbox, count);
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Stream {
 
 struct Secure {
     tunnel: Tunnel,
+    /// What is unsent may wait for the first words to the peer: it is not asked for before them.
+    held: bool,
     /// What came in plain text behind a TLS whose end was not said.
     behind: Vec<u8>,
 }
@@ -63,7 +65,7 @@ impl Stream {
 
     /// Whatever comes from now on is TLS.
     pub(crate) fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
-        self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, behind: Vec::new() }));
+        self.secure = Some(Box::new(Secure { tunnel: Tunnel::new(config)?, held: false, behind: Vec::new() }));
         Ok(())
     }
 
@@ -76,11 +78,15 @@ impl Stream {
         self.tunnel().is_some_and(Tunnel::is_handshaking)
     }
 
-    /// Says close_notify, once what is unsent is sent.
-    pub(crate) fn close(&mut self) {
-        if let Some(secure) = &mut self.secure {
-            secure.tunnel.close();
+    /// Says close_notify, behind what is in `outbox` and what is unsent.
+    pub(crate) fn close(&mut self, outbox: &mut Vec<u8>) -> io::Result<()> {
+        let Some(secure) = &mut self.secure else { return Ok(()) };
+        secure.held = false;
+        if !outbox.is_empty() {
+            secure.tunnel.seal(&std::mem::take(outbox))?;
         }
+        secure.tunnel.close();
+        Ok(())
     }
 
     /// Goes back to plain text: what was received and not taken yet, through TLS and behind it.
@@ -114,7 +120,13 @@ impl Stream {
             if secure.tunnel.has_ended() {
                 return Poll::Ready(Ok(Received::End));
             }
-            let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, chunk))?;
+            let read = poll_socket(&self.socket, &mut self.waiting, cx, chunk);
+            if read.is_pending() && secure.held {
+                // What is held would have told the peer's kernel that the end of the handshake is here: Nagle's algorithm there
+                // keeps the first command until it knows.
+                listen::confirm(&self.socket);
+            }
+            let count = ready!(read)?;
             if count == 0 {
                 // Cut off or in order is one to who speaks line by line: there is no more to hear.
                 return Poll::Ready(Ok(Received::End));
@@ -139,12 +151,13 @@ impl Stream {
             let unsent = match &mut self.secure {
                 None => outbox.as_slice(),
                 Some(secure) => {
-                    if secure.tunnel.unsent().is_empty() && !outbox.is_empty() {
+                    if (secure.held || secure.tunnel.unsent().is_empty()) && !outbox.is_empty() {
                         let count = outbox.len().min(SEAL_SIZE);
                         secure.tunnel.seal(&outbox[..count])?;
                         consume(outbox, count);
+                        secure.held = false;
                     }
-                    secure.tunnel.unsent()
+                    if secure.held { &[] } else { secure.tunnel.unsent() }
                 }
             };
             if unsent.is_empty() {
@@ -154,16 +167,41 @@ impl Stream {
                 return Poll::Ready(Ok(()));
             }
             let count = ready!(Pin::new(&mut &self.socket).poll_write(cx, unsent))?;
-            match &mut self.secure {
-                _ if count == 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                None => consume(outbox, count),
-                Some(secure) => secure.tunnel.sent(count),
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.gone(outbox, count);
+        }
+    }
+
+    /// Sends what is in `outbox`, or what is sealed, as far as the peer takes it at once, and lets it travel with the end that
+    /// follows: one packet, and one wake-up of the peer, instead of two.
+    pub(crate) fn send_last(&mut self, outbox: &mut Vec<u8>) {
+        let last = self.tunnel().map_or(outbox.as_slice(), Tunnel::unsent);
+        if last.is_empty() {
+            return;
+        }
+        // What fails now fails again with whoever waits for it.
+        if let Ok(count) = listen::send(&self.socket, last, true) {
+            self.gone(outbox, count);
+        }
+    }
+
+    /// So many bytes have been sent.
+    fn gone(&mut self, outbox: &mut Vec<u8>, count: usize) {
+        match &mut self.secure {
+            None => consume(outbox, count),
+            Some(secure) => secure.tunnel.sent(count),
         }
     }
 
     /// Goes on with the handshake; whether it is over. Ready means that something has happened.
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if let Some(secure) = &mut self.secure {
+            // Behind the peer's end of a handshake there are but tickets (RFC 8446 §4.6.1), which travel with the first words
+            // as well as alone: a packet less, and a wake-up of the peer's.
+            secure.held = secure.tunnel.has_heard_all();
+        }
         ready!(self.poll_write(cx, &mut Vec::new()))?;
         if !self.is_handshaking() {
             return Poll::Ready(Ok(true));

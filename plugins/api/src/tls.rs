@@ -9,7 +9,7 @@ use futures_rustls::rustls;
 use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
-use rustls::{HandshakeKind, ServerConfig};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig};
 
 /// The largest plain text of one record (RFC 8446 §5.1).
 const LARGEST_TEXT: usize = 16 * 1024;
@@ -239,6 +239,11 @@ impl Tunnel {
     /// Whether the handshake is not over.
     pub fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
+    }
+
+    /// Whether the peer's was the last word of the handshake, as it is from TLS 1.3 on (RFC 8446 §2): it waits for nothing.
+    pub(crate) fn has_heard_all(&self) -> bool {
+        !self.is_handshaking() && self.session.protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 
     /// Whether the peer has said that nothing follows what it has sent: proof of a whole end.

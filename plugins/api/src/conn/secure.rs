@@ -51,8 +51,7 @@ impl Conn {
     /// Goes back to plain text: sends what is queued through TLS, says that TLS ends, and waits for the peer to say so,
     /// a limited time.
     pub async fn unsecure(&mut self) -> io::Result<()> {
-        self.flush().await?;
-        self.stream.close();
+        self.stream.close(&mut self.outbox)?;
         self.flush().await?;
         crate::rt::timeout(UNSECURE_WAIT, poll_fn(|cx| self.stream.poll_end(cx))).await?;
         let received = self.stream.unsecure();
@@ -73,14 +72,9 @@ impl Conn {
     /// Says that nothing more will be sent, after what is queued. Through TLS the peer's end is waited for a moment.
     pub async fn finish(&mut self) -> io::Result<()> {
         let is_secure = self.stream.tunnel().is_some();
-        if !is_secure {
-            self.flush_last();
-        }
+        self.stream.close(&mut self.outbox)?;
+        self.stream.send_last(&mut self.outbox);
         self.flush().await?;
-        if is_secure {
-            self.stream.close();
-            self.flush().await?;
-        }
         match self.stream.socket().get_ref().shutdown(std::net::Shutdown::Write) {
             // It has left already, and was owed nothing.
             Err(e) if e.kind() == io::ErrorKind::NotConnected => return Ok(()),
