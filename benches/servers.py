@@ -223,7 +223,8 @@ def start_libunftp(program, root, scratch, port, tls, whole=False):
 
 def start_bare(program, root, scratch, port, tls, whole=False):
     """What no server can beat that has a thread for each session; it is in the clients' program."""
-    return [program, "bare", "--port", str(port), "--root", root]
+    secure = ["--cert", f"{tls}/cert.pem", "--key", f"{tls}/key.pem"] if tls else []
+    return [program, "bare", "--port", str(port), "--root", root, *secure]
 
 
 START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,

@@ -8,9 +8,13 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use clap::Args;
+use futures_rustls::pki_types::pem::PemObject;
+use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustix::fs::{Mode, OFlags, RawDir, open, sendfile};
 use serde_json::Value;
 
@@ -30,37 +34,75 @@ pub struct Bare {
     /// What it serves
     #[arg(long)]
     root: PathBuf,
+    /// Its certificate, if it is to know AUTH TLS
+    #[arg(long, requires = "key")]
+    cert: Option<PathBuf>,
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 impl Bare {
     /// Serves until it is killed. The threads are there before anybody comes: to begin one costs more than a login.
     pub fn run(&self) -> Result<Value, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        let secure = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some(offer(cert, key)?),
+            _ => None,
+        };
         thread::scope(|threads| {
             for _ in 0..SESSIONS {
-                threads.spawn(|| self.serve(&listener));
+                threads.spawn(|| self.serve(&listener, secure.as_ref()));
             }
         });
         Err("nobody listens any more".into())
     }
 
     /// Until no connection can be accepted any more.
-    fn serve(&self, listener: &TcpListener) {
+    fn serve(&self, listener: &TcpListener, secure: Option<&Arc<ServerConfig>>) {
         let mut buffer = vec![0; AT_ONCE];
         while let Ok((socket, _)) = listener.accept() {
             // Where that fails, replies are late, and the table will show it.
             let _ = socket.set_nodelay(true);
-            let control = BufReader::new(socket);
-            let session =
-                Loop { control, passive: None, root: &self.root, folder: self.root.clone(), buffer: &mut buffer };
+            let session = Loop {
+                control: BufReader::new(Control::Plain(socket)),
+                secure,
+                passive: None,
+                root: &self.root,
+                folder: self.root.clone(),
+                buffer: &mut buffer,
+            };
             // Whoever goes away ends it.
             let _ = session.run();
         }
     }
 }
 
+/// What is to be agreed upon with whoever says AUTH TLS. Tickets are for data connections, of which it has none with TLS.
+fn offer(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Failure> {
+    let certificates = vec![CertificateDer::from_pem_file(cert)?];
+    let mut offer =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, PrivateKeyDer::from_pem_file(key)?)?;
+    offer.send_tls13_tickets = 0;
+    Ok(Arc::new(offer))
+}
+
+enum Control {
+    Plain(TcpStream),
+    Secure(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Read for Control {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Control::Plain(socket) => socket.read(buffer),
+            Control::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
 struct Loop<'a> {
-    control: BufReader<TcpStream>,
+    control: BufReader<Control>,
+    secure: Option<&'a Arc<ServerConfig>>,
     /// Data connections come here; it stands for the whole session once it does.
     passive: Option<TcpListener>,
     root: &'a Path,
@@ -79,6 +121,7 @@ impl Loop<'_> {
             }
             let (verb, argument) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
             match verb {
+                "AUTH" => self.secure()?,
                 "USER" => self.say("331 and\r\n")?,
                 "PASS" => self.say("230 in\r\n")?,
                 "CWD" => {
@@ -103,7 +146,22 @@ impl Loop<'_> {
     }
 
     fn say(&mut self, reply: &str) -> io::Result<()> {
-        self.control.get_mut().write_all(reply.as_bytes())
+        match self.control.get_mut() {
+            Control::Plain(socket) => socket.write_all(reply.as_bytes()),
+            Control::Secure(stream) => stream.write_all(reply.as_bytes()),
+        }
+    }
+
+    /// Shakes hands with the first words that are read.
+    fn secure(&mut self) -> io::Result<()> {
+        self.say("234 shake\r\n")?;
+        let (Control::Plain(socket), Some(offer)) = (self.control.get_ref(), self.secure) else {
+            return Err(ErrorKind::Unsupported.into());
+        };
+        let connection = ServerConnection::new(Arc::clone(offer)).map_err(io::Error::other)?;
+        let stream = StreamOwned::new(connection, socket.try_clone()?);
+        self.control = BufReader::new(Control::Secure(Box::new(stream)));
+        Ok(())
     }
 
     fn path(&self, argument: &str) -> PathBuf {
