@@ -18,10 +18,12 @@ use std::sync::Arc;
 /// Names looked at in one batch: about a millisecond of work, so that a batch neither starves the pool it runs in nor
 /// is dearer to hand over than to make.
 pub const BATCH: usize = 512;
-/// Memory for names that are sorted at once where the first line is to come soon: some 6,000 usual names, which are read
-/// and sorted in a few milliseconds.
+/// Memory for names that are sorted at once: some 20,000 usual names, which are read and sorted in a dozen milliseconds, so that
+/// nobody waits for the first line of a directory with very many.
+const ORDERED_MEMORY: usize = 512 * 1024;
+/// The same where the first line is to come soon: some 6,000, in a few milliseconds.
 const SOON_MEMORY: usize = 128 * 1024;
-/// Memory for the directories that a recursive listing has seen and not yet entered; the same as for names.
+/// Memory for the directories that a recursive listing has seen and not yet entered.
 const MAX_AHEAD: usize = MAX_MEMORY;
 /// Levels a recursive listing descends; no tree made by people is this deep.
 const MAX_DEPTH: usize = 256;
@@ -39,8 +41,7 @@ pub struct Selection {
     pub names_only: bool,
     /// From the last name to the first.
     pub reverse: bool,
-    /// The first names come soon, also of a directory with very many, which is then in sorted runs of some thousands and
-    /// not in order as a whole.
+    /// The first names come even sooner: a directory is in order as a whole up to some 6,000, not 20,000.
     pub soon: bool,
     /// Links are told as what they lead to, unless that is the listed directory or one above it.
     pub follow: bool,
@@ -62,9 +63,9 @@ pub enum Item<'a> {
     Name(&'a [u8]),
 }
 
-/// A listing under way. It holds up to two descriptors and 16 MiB. Names come sorted by their bytes as long as they fit
-/// in 8 MiB (100,000 usual names take four), or 128 KiB where they are wanted soon; a larger directory comes in sorted runs of
-/// that size, never cut.
+/// A listing under way. It holds up to two descriptors and 9 MiB, most of it directories still to be entered. Names come sorted by
+/// their bytes as long as they fit in 512 KiB (20,000 usual names), or 128 KiB where they are wanted soon; a larger directory
+/// comes in sorted runs of that size, never cut.
 pub struct Listing {
     eye: Eye,
     names: Arc<Names>,
@@ -330,7 +331,7 @@ impl Tree {
     fn read(&mut self, names: &mut Names) -> Result<bool, StoreError> {
         names.clear();
         let hidden = self.selection.hidden;
-        let run = if self.selection.soon { SOON_MEMORY } else { MAX_MEMORY };
+        let run = if self.selection.soon { SOON_MEMORY } else { ORDERED_MEMORY };
         while self.more && names.len() == 0 {
             self.more = sys::read_names(&self.at.fd, |name, kind| {
                 if !is_temporary(name) && (hidden || !name.starts_with(b".")) {

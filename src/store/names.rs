@@ -4,8 +4,8 @@
 use super::sys::FileType;
 use std::ops::Range;
 
-/// Memory that one listing may hold in names and slots: the names of 100,000 files (about 4 MiB) fit, so an ordinary
-/// directory comes sorted as a whole, and a client cannot make the server hold a directory of millions.
+/// Memory for the names that a pattern may match, or that are copied at once: those of 100,000 files (about 4 MiB) fit, and a client
+/// cannot make the server hold a directory of millions.
 pub(super) const MAX_MEMORY: usize = 8 * 1024 * 1024;
 
 #[derive(Clone, Copy)]

@@ -1,7 +1,6 @@
 //! Listings: complete, sorted, bounded, and true to what is on the disk.
 
 use super::*;
-use std::time::Instant;
 
 const ALL: Selection = Selection {
     hidden: true,
@@ -146,82 +145,68 @@ fn what_vanishes_between_batches_is_left_out() {
     assert!(!listing.next_batch(|_| seen += 1).unwrap());
 }
 
-#[test]
-fn a_hundred_thousand_entries_come_complete_sorted_and_soon() {
-    const COUNT: usize = 100_000;
-    let ground = Ground::new();
-    for number in 0..COUNT {
-        fs::File::create(ground.host(&format!("{:06}", number * 7919 % COUNT))).unwrap();
-    }
-    for selection in [ALL, Selection { names_only: true, ..ALL }] {
-        let began = Instant::now();
-        let mut listing = ground.view().list(&at("/"), selection).unwrap();
-        let (mut next, mut batches) = (0, 0);
-        while listing
-            .next_batch(|item| {
-                let (Item::Entry { name, .. } | Item::Name(name)) = item else { panic!("{item:?}") };
-                assert_eq!(name, format!("{next:06}").as_bytes());
-                next += 1;
-            })
-            .unwrap()
-        {
-            batches += 1;
-        }
-        assert_eq!(next, COUNT);
-        assert!(batches >= COUNT / BATCH);
-        eprintln!("100,000 entries, names only {}: {:?}", selection.names_only, began.elapsed());
-    }
-}
-
-/// More names than fit in memory at once: 8 MiB are about 32,000 of the longest.
-#[test]
-fn a_directory_beyond_the_bound_is_never_cut() {
-    const COUNT: usize = 36_000;
-    let ground = Ground::new();
-    let tail = "x".repeat(249);
-    for number in 0..COUNT {
-        fs::File::create(ground.host(&format!("{number:06}{tail}"))).unwrap();
-    }
-    let mut listing = ground.view().list(&at("/"), Selection { names_only: true, ..ALL }).unwrap();
-    let mut seen = vec![false; COUNT];
-    let (mut runs, mut last) = (1, Vec::new());
+/// The names that a listing yields, and of how many sorted runs.
+fn names_and_runs(view: &View, selection: Selection) -> (Vec<Vec<u8>>, usize) {
+    let mut listing = view.list(&at("/"), selection).unwrap();
+    let (mut names, mut runs) = (Vec::<Vec<u8>>::new(), 1);
     while listing
         .next_batch(|item| {
-            let Item::Name(name) = item else { panic!("{item:?}") };
-            let number: usize = std::str::from_utf8(&name[..6]).unwrap().parse().unwrap();
-            assert!(!std::mem::replace(&mut seen[number], true));
-            runs += usize::from(name < &last[..]);
-            last = name.to_vec();
+            let (Item::Entry { name, .. } | Item::Name(name)) = item else { panic!("{item:?}") };
+            runs += usize::from(names.last().is_some_and(|last| name < &last[..]));
+            names.push(name.to_vec());
         })
         .unwrap()
     {}
-    assert!(seen.iter().all(|seen| *seen));
-    assert_eq!(runs, 2);
+    (names, runs)
+}
+
+/// A ground with so many files of such names, created in no order.
+fn many(count: usize, name: impl Fn(usize) -> String) -> Ground {
+    let ground = Ground::new();
+    for number in 0..count {
+        // A prime that divides no count here.
+        fs::File::create(ground.host(&name(number * 7919 % count))).unwrap();
+    }
+    ground
+}
+
+#[test]
+fn twenty_thousand_entries_come_in_order_as_a_whole() {
+    const COUNT: usize = 20_000;
+    let name = |number: usize| format!("a name {number:010}");
+    let ground = many(COUNT, name);
+    for selection in [ALL, Selection { names_only: true, ..ALL }] {
+        let (names, runs) = names_and_runs(&ground.view(), selection);
+        assert!(names.into_iter().eq((0..COUNT).map(|number| name(number).into_bytes())));
+        assert_eq!(runs, 1);
+    }
+    let (names, runs) = names_and_runs(&ground.view(), Selection { reverse: true, ..ALL });
+    assert!(names.into_iter().rev().eq((0..COUNT).map(|number| name(number).into_bytes())));
+    assert_eq!(runs, COUNT);
+}
+
+/// More names than are sorted at once: 512 KiB are about 2,000 of the longest.
+#[test]
+fn a_directory_beyond_the_bound_is_never_cut() {
+    for (count, digits, wanted) in [(100_000, 8, 3..=4), (3_000, 255, 2..=2)] {
+        let name = |number: usize| format!("{number:0digits$}");
+        let ground = many(count, name);
+        let (mut names, runs) = names_and_runs(&ground.view(), Selection { names_only: true, ..ALL });
+        names.sort_unstable();
+        assert!(names.into_iter().eq((0..count).map(|number| name(number).into_bytes())));
+        assert!(wanted.contains(&runs), "{runs} runs of {count} names");
+    }
 }
 
 /// The first lines of a directory that is read for long are not kept back for the last ones, and nothing is lost by it.
 #[test]
 fn what_is_wanted_soon_comes_in_sorted_runs() {
     const COUNT: usize = 20_000;
-    let ground = Ground::new();
-    for number in 0..COUNT {
-        fs::File::create(ground.host(&format!("{:08}", number * 7919 % COUNT))).unwrap();
-    }
-    let selection = Selection { names_only: true, soon: true, ..ALL };
-    let mut listing = ground.view().list(&at("/"), selection).unwrap();
-    let (mut seen, mut runs, mut last) = (Vec::new(), 1, Vec::new());
-    while listing
-        .next_batch(|item| {
-            let Item::Name(name) = item else { panic!("{item:?}") };
-            runs += usize::from(name < &last[..]);
-            last = name.to_vec();
-            seen.push(last.clone());
-        })
-        .unwrap()
-    {}
-    seen.sort();
-    seen.dedup();
-    assert_eq!(seen.len(), COUNT);
+    let ground = many(COUNT, |number| format!("{number:08}"));
+    let (mut names, runs) = names_and_runs(&ground.view(), Selection { names_only: true, soon: true, ..ALL });
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), COUNT);
     assert!((2..8).contains(&runs), "{runs}");
 }
 
