@@ -4,6 +4,7 @@
 mod following;
 mod handshakes;
 mod opening;
+mod travelling;
 
 use std::fs;
 use std::io::{Read, Write};
