@@ -80,8 +80,9 @@ impl Bare {
 /// What is to be agreed upon with whoever says AUTH TLS. Tickets are for data connections, of which it has none with TLS.
 fn offer(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Failure> {
     let certificates = vec![CertificateDer::from_pem_file(cert)?];
-    let mut offer =
-        ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, PrivateKeyDer::from_pem_file(key)?)?;
+    let mut offer = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(certificates, PrivateKeyDer::from_pem_file(key)?)?;
     offer.send_tls13_tickets = 0;
     Ok(Arc::new(offer))
 }
