@@ -178,6 +178,10 @@ async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPa
         End::Whole => {
             match rt::unblock(move || if durable { upload.publish_durably() } else { upload.publish() }).await {
                 Ok(published) => {
+                    if let Some(replaced) = published.replaced {
+                        // The reply does not wait for that.
+                        drop(rt::spawn(rt::unblock(move || drop(replaced))));
+                    }
                     *path = published.path;
                     let stored = match unique {
                         true => phrase!("Stored {} bytes as {}", moved, published.name),

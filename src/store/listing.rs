@@ -63,7 +63,7 @@ pub enum Item<'a> {
     Name(&'a [u8]),
 }
 
-/// A listing under way. It holds up to two descriptors and 9 MiB, most of it directories still to be entered. Names come sorted by
+/// A listing under way. It holds up to two descriptors and 10 MiB, most of it directories still to be entered. Names come sorted by
 /// their bytes as long as they fit in 512 KiB (20,000 usual names), or 128 KiB where they are wanted soon; a larger directory
 /// comes in sorted runs of that size, never cut.
 pub struct Listing {
@@ -170,8 +170,7 @@ impl Listing {
     pub fn next_part(&mut self, most: usize) -> Result<Option<Part>, StoreError> {
         if self.next >= self.names.len() {
             match &self.source {
-                // Two of the largest runs beside each other would be twice the memory.
-                Source::Tree(tree) if !tree.dots && (tree.selection.soon || Arc::strong_count(&self.names) == 1) => {
+                Source::Tree(tree) if !tree.dots => {
                     if !self.refill()? {
                         return Ok(None);
                     }

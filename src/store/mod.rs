@@ -23,6 +23,7 @@ mod own;
 mod path;
 mod portion;
 mod reading;
+mod replaced;
 mod resolve;
 mod rights;
 mod rules;

@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::inflow::Pipe;
 use super::kept::Kept;
 use super::path::VirtualPath;
+use super::replaced::Replaced;
 use super::resolve::existing;
 use super::sys::{self, FileType, Identity, Stat};
 use super::temporary::Temporary;
@@ -59,7 +60,7 @@ impl Stamp {
 }
 
 /// A published upload.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Published {
     /// The path it now has; for [`How::Unique`] the last name may differ from what [`Upload::name`] said.
     pub path: VirtualPath,
@@ -69,6 +70,8 @@ pub struct Published {
     pub renamed: bool,
     /// Bytes of the whole file.
     pub size: u64,
+    /// What bore the name before, if its end takes long: whoever has the time drops it.
+    pub replaced: Option<Replaced>,
 }
 
 /// An upload under way. Dropping it removes what arrived and leaves the old file as it was.
@@ -226,15 +229,13 @@ impl Upload {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
         self.still_judged()?;
-        if !self.take_vacant_name()? {
-            self.take_name_in_turn()?;
-        }
+        let replaced = if self.take_vacant_name()? { None } else { self.take_name_in_turn()? };
         self.view.store.common.kept.forget(&self.view.key(self.asked.as_ref().unwrap_or(&self.path)));
         if self.real.is_some() {
             self.view.brought(self.real.as_ref(), &sys::stat_fd(&self.temporary.file)?);
         }
         let name = self.name();
-        Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset })
+        Ok(Published { path: self.path.clone(), renamed: name != promised, name, size: self.offset, replaced })
     }
 
     /// Gives the file its name where nothing has come to bear it and nobody counts: whatever that could come between is for the
@@ -250,8 +251,9 @@ impl Upload {
         }
     }
 
-    /// The same, after a look at what bears it, between which and the name no other upload of this server comes.
-    fn take_name_in_turn(&mut self) -> Result<(), StoreError> {
+    /// The same, after a look at what bears it, between which and the name no other upload of this server comes; and what that
+    /// was.
+    fn take_name_in_turn(&mut self) -> Result<Option<Replaced>, StoreError> {
         let store = self.view.store.clone();
         let turn = store.common.publishing(sys::identity(&sys::stat_fd(&self.temporary.directory)?));
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -260,7 +262,9 @@ impl Upload {
             return Err(StoreError::ChangedMeanwhile);
         }
         self.dress(standing.as_ref())?;
-        std::mem::take(&mut self.charge).publish(self)
+        let replaced = Replaced::hold(&self.temporary.directory, &self.target, standing.as_ref());
+        std::mem::take(&mut self.charge).publish(self)?;
+        Ok(replaced)
     }
 
     /// The upload broke: what arrived is kept for its owner, for a while. False if nothing had arrived.

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::{assert_serves, guest};
+use super::{assert_serves, eventually, guest};
 use crate::dialogue::client::{Control, PATIENCE, Reply, read_by, send_all};
+use crate::disk::Mount;
 use crate::server::{Place, Server};
 
 /// More than all socket buffers between server and client take.
@@ -184,4 +185,27 @@ fn a_folder_renamed_in_mid_upload_holds_it() {
     assert_eq!(fs::read(server.root().join("two/file")).unwrap(), b"a beginning and an end");
     assert_eq!(fs::read_dir(server.root()).unwrap().count(), 1);
     assert_eq!(fs::read_dir(server.root().join("two")).unwrap().count(), 1);
+}
+
+/// Its sender does not wait until the room of the old file is free; but it is so soon, and before somebody needs it.
+#[test]
+fn a_large_file_is_replaced_again_and_again() {
+    const LARGE: usize = 4_000_000;
+    // There is room for two such files, and for many.
+    for size in ["size=10m", "size=100m"] {
+        let Some(mount) = Mount::new(size) else { return };
+        let server = Server::start_on(mount.place.clone(), &[]);
+        let mut control = guest(&server);
+        for _ in 0..20 {
+            let data = control.passive().unwrap();
+            control.tell("STOR small/file", 150).unwrap();
+            send_all(data, &[b'x'; LARGE]).unwrap();
+            control.expect(226).unwrap();
+        }
+        let folder = format!("/proc/{}/fd", server.pid().as_raw_nonzero());
+        eventually("no replaced file is held", || {
+            let targets = fs::read_dir(&folder).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+            !targets.into_iter().any(|target| target.to_string_lossy().ends_with("file (deleted)"))
+        });
+    }
 }

@@ -83,6 +83,7 @@ impl Stream {
         let Some(secure) = &mut self.secure else { return Ok(()) };
         secure.held = false;
         if !outbox.is_empty() {
+            // All at once: nothing follows, and it is no more than one answer.
             secure.tunnel.seal(&std::mem::take(outbox))?;
         }
         secure.tunnel.close();
@@ -145,7 +146,7 @@ impl Stream {
         Poll::Ready(Ok(if count == 0 { Received::Nothing } else { Received::Bytes(count) }))
     }
 
-    /// Sends what is in `outbox` and what was sealed before.
+    /// Sends what is in `outbox` and what was sealed before; what is held waits until there is something in `outbox`.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Vec<u8>) -> Poll<io::Result<()>> {
         loop {
             let unsent = match &mut self.secure {

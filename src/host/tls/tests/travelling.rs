@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures_rustls::rustls::server::ServerSessionMemoryCache;
@@ -50,6 +51,7 @@ fn tickets_come_with_the_first_words() {
     let (mut wire, mut tls, mut conn, _server) = shaken();
     wire.set_nonblocking(true).unwrap();
     assert!(wire.peek(&mut [0]).is_err(), "nothing comes by itself");
+    wire.set_nonblocking(false).unwrap();
     conn.queue(b"220 Hello.\r\n");
     block_on(conn.flush()).unwrap();
     tls.read_tls(&mut wire).unwrap();
@@ -64,7 +66,11 @@ fn tickets_come_with_the_first_words() {
 fn the_end_of_the_handshake_is_confirmed_without_them() {
     let (wire, _tls, mut conn, _server) = shaken();
     assert!(block_on(conn.next_now()).is_none(), "nobody has said anything");
-    assert_eq!(unconfirmed(&wire), 0);
+    // By itself the kernel would do that after 40 ms.
+    let until = Instant::now() + Duration::from_millis(30);
+    while unconfirmed(&wire) > 0 {
+        assert!(Instant::now() < until, "it is not confirmed");
+    }
 }
 
 #[test]
