@@ -145,19 +145,22 @@ fn what_vanishes_between_batches_is_left_out() {
     assert!(!listing.next_batch(|_| seen += 1).unwrap());
 }
 
-/// The names that a listing yields, and of how many sorted runs.
+/// The names that a listing yields, in batches as they are to be, and of how many sorted runs.
 fn names_and_runs(view: &View, selection: Selection) -> (Vec<Vec<u8>>, usize) {
     let mut listing = view.list(&at("/"), selection).unwrap();
     let (mut names, mut runs) = (Vec::<Vec<u8>>::new(), 1);
-    while listing
-        .next_batch(|item| {
+    loop {
+        let before = names.len();
+        let more = listing.next_batch(|item| {
             let (Item::Entry { name, .. } | Item::Name(name)) = item else { panic!("{item:?}") };
             runs += usize::from(names.last().is_some_and(|last| name < &last[..]));
             names.push(name.to_vec());
-        })
-        .unwrap()
-    {}
-    (names, runs)
+        });
+        assert!(names.len() - before <= BATCH);
+        if !more.unwrap() {
+            return (names, runs);
+        }
+    }
 }
 
 /// A ground with so many files of such names, created in no order.
