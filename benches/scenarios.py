@@ -66,7 +66,7 @@ BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 
 # Where a bare loop of system calls (load/bare.rs) may stand for a server, to show what is the kernel's and the clients' part.
 BARE = {"retr", "retr-8", "small-1", "small-16", "small-epsv-1", "small-stor-1", "small-stor-16", "small-stor-whole-1",
-        "small-stor-whole-16", "login", "tls-login", "noop", "noop-busy", "nlst"}
+        "small-stor-whole-16", "login", "tls-login", "noop", "noop-busy", "nlst", "ftpbench"}
 
 FORKS = "it has a process for each session, or two: so many would take the machine down"
 LEFT_OUT = {("idle-9000", name): FORKS for name in ("vsftpd", "proftpd", "pure-ftpd")}

@@ -16,12 +16,13 @@ use futures_rustls::pki_types::pem::PemObject;
 use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustix::fs::{Mode, OFlags, RawDir, open, sendfile};
+use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::Failure;
 
 /// Sessions at once: more than any scenario has that a bare loop stands in.
-const SESSIONS: usize = 32;
+const SESSIONS: usize = 128;
 /// What is read of a small upload at once, and of a directory: as gftp does.
 const AT_ONCE: usize = 64 * 1024;
 /// What sendfile is asked for at once: all that there is, as the kernel allows no more in one call.
@@ -50,20 +51,22 @@ impl Bare {
             _ => None,
         };
         thread::scope(|threads| {
-            for _ in 0..SESSIONS {
-                threads.spawn(|| self.serve(&listener, secure.as_ref()));
+            for number in 0..SESSIONS {
+                let (listener, secure) = (&listener, secure.as_ref());
+                threads.spawn(move || self.serve(number, listener, secure));
             }
         });
         Err("nobody listens any more".into())
     }
 
     /// Until no connection can be accepted any more.
-    fn serve(&self, listener: &TcpListener, secure: Option<&Arc<ServerConfig>>) {
+    fn serve(&self, number: usize, listener: &TcpListener, secure: Option<&Arc<ServerConfig>>) {
         let mut buffer = vec![0; AT_ONCE];
         while let Ok((socket, _)) = listener.accept() {
             // Where that fails, replies are late, and the table will show it.
             let _ = socket.set_nodelay(true);
             let session = Loop {
+                number,
                 control: BufReader::new(Control::Plain(socket)),
                 secure,
                 passive: None,
@@ -102,6 +105,8 @@ impl Read for Control {
 }
 
 struct Loop<'a> {
+    /// Its thread's, which no other session has at the same time.
+    number: usize,
     control: BufReader<Control>,
     secure: Option<&'a Arc<ServerConfig>>,
     /// Data connections come here; it stands for the whole session once it does.
@@ -119,6 +124,10 @@ impl Loop<'_> {
             line.clear();
             if self.control.read_line(&mut line)? == 0 {
                 return Ok(());
+            }
+            // ftpbench says some of them in small letters.
+            if let Some(verb) = line.get_mut(..4) {
+                verb.make_ascii_uppercase();
             }
             let (verb, argument) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
             match verb {
@@ -140,6 +149,10 @@ impl Loop<'_> {
                 "RETR" => self.retr(argument)?,
                 "STOR" => self.stor(argument)?,
                 "NLST" => self.nlst()?,
+                "DELE" => {
+                    fs::remove_file(self.path(argument))?;
+                    self.say("250 gone\r\n")?;
+                }
                 "QUIT" => return self.say("221 bye\r\n"),
                 _ => self.say("200 yes\r\n")?,
             }
@@ -190,15 +203,23 @@ impl Loop<'_> {
     fn retr(&mut self, argument: &str) -> io::Result<()> {
         let file = File::open(self.path(argument))?;
         let data = self.begin()?;
-        while sendfile(&data, &file, None, SENT_AT_ONCE)? > 0 {}
+        let end = loop {
+            match sendfile(&data, &file, None, SENT_AT_ONCE) {
+                Ok(0) => break "226 sent\r\n",
+                Ok(_) => {}
+                // Whoever has enough of it says so by closing, and says more afterwards.
+                Err(Errno::PIPE | Errno::CONNRESET) => break "426 left\r\n",
+                Err(e) => return Err(e.into()),
+            }
+        };
         drop(data);
-        self.say("226 sent\r\n")
+        self.say(end)
     }
 
     /// Beside its name, and then under it, as an upload must be that nobody sees half of.
     fn stor(&mut self, argument: &str) -> io::Result<()> {
         let path = self.path(argument);
-        let aside = aside(&path);
+        let aside = aside(&path, self.number);
         let mut file = File::create_new(&aside)?;
         let mut data = self.begin()?;
         loop {
@@ -245,8 +266,8 @@ fn pasv(port: u16) -> String {
 }
 
 /// Where an upload lies until it is whole.
-fn aside(path: &Path) -> PathBuf {
+fn aside(path: &Path, number: usize) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".aside");
+    name.push(format!(".aside{number}"));
     path.with_file_name(name)
 }
