@@ -2,6 +2,7 @@
 //! Refuses to know what is said about it.
 
 use std::io;
+use std::time::Instant;
 
 use futures::future::try_join;
 use gftp_plugin::listen;
@@ -9,7 +10,7 @@ use gftp_plugin::rt;
 
 use super::coding::Encoders;
 use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
-use super::trip::{Next, WindowEnd, Wire};
+use super::trip::{self, Next, WindowEnd, Wire};
 use crate::store::{Reading, StoreError, Window};
 
 /// What is sent without a trip, if it is in memory: what the kernel takes at once (its send buffers begin with
@@ -22,19 +23,24 @@ impl Traffic {
             self.send_bytes(rest, true).await?;
             return self.send_end().await;
         }
+        let mut waits = true;
         while offset < reading.size {
             let wire = self.wire();
             let limit = self.may_move(reading.size - offset).await?;
             let (sent, end);
             (reading, (sent, end)) = rt::unblock_long(move |should_end| {
-                let gone = send_trip(&wire, &reading, offset, limit, should_end);
+                let gone = send_trip(&wire, &reading, offset, limit, waits, should_end);
                 (reading, gone)
             })
             .await;
             offset += sent;
             match end {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let since = Instant::now();
+                    self.writable().await?;
+                    waits = trip::waits_next(waits, since.elapsed());
+                }
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Broken::Store(StoreError::ChangedMeanwhile));
                 }
@@ -186,12 +192,13 @@ impl Traffic {
     }
 }
 
-/// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay.
+/// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay, or with little where it `waits`.
 fn send_trip(
     wire: &Wire,
     reading: &Reading,
     offset: u64,
     limit: u64,
+    waits: bool,
     should_end: &dyn Fn() -> bool,
 ) -> (u64, io::Result<()>) {
     let window = |gone: u64, most: u64| {
@@ -203,7 +210,8 @@ fn send_trip(
         (sent, end)
     };
     listen::hold_back(&wire.socket, true);
-    let (sent, end) = wire.trip(limit, window, |moment| listen::can_write_within(&wire.socket, moment), should_end);
+    let is_ready = |moment| waits && listen::can_write_within(&wire.socket, moment);
+    let (sent, end) = wire.trip(limit, window, is_ready, should_end);
     // The last packet is filled up by what ends the data.
     if offset.saturating_add(sent) < reading.size {
         listen::hold_back(&wire.socket, false);

@@ -93,6 +93,12 @@ impl Wire {
     }
 }
 
+/// Whether the trip after the next wait for the peer, of so long, waits by itself, as the last one did or not. Whoever lets one wait in
+/// vain would do so again: a hundred who take what one client can would hold a hundred threads, all of which wait.
+pub(super) fn waits_next(waited: bool, time: Duration) -> bool {
+    !waited && time < MOMENT
+}
+
 /// The first window has the first size, and so has one after a slow one; others grow to the second.
 fn windows<E: WindowEnd>(
     limit: u64,
@@ -167,6 +173,18 @@ mod tests {
         assert_eq!(trip(whole, &[7, 0, 7], ALWAYS, ALWAYS), (7, false), "the peer is ready and gives nothing");
         assert_eq!(trip(whole, &[0, 7, 0], ALWAYS, ALWAYS), (7, false), "and the same later");
     }
+    #[test]
+    fn who_lets_trips_wait_is_waited_for_elsewhere() {
+        let (soon, late) = (MOMENT - Duration::from_micros(1), MOMENT);
+        let after = [late, late, soon, soon, late].into_iter();
+        let waits = after.scan(true, |waits, time| {
+            *waits = waits_next(*waits, time);
+            Some(*waits)
+        });
+        // It is quick in the third place, and slow again although it was waited for.
+        assert_eq!(waits.collect::<Vec<_>>(), [false, false, true, false, false]);
+    }
+
     /// Whoever waits for the end of a trip, or for a number in STAT, waits for a window.
     #[test]
     fn windows_grow_while_they_are_quick() {
