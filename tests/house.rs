@@ -13,7 +13,7 @@ const LONGEST_FILE: usize = 400;
 const LONGER: [(&str, &str); 1] = [("src/ftp/wire/german.rs", "a flat table, a line for each phrase")];
 
 /// Where the file system may be named, and why.
-const FILE_SYSTEM: [(&str, &str); 12] = [
+const FILE_SYSTEM: [(&str, &str); 13] = [
     ("src/store/", "the served tree is its business"),
     ("src/sys.rs", "raw system calls, sendfile among them"),
     ("src/accounts/file.rs", "reads the users file before anything is served, and replaces it for gftp user"),
@@ -25,6 +25,7 @@ const FILE_SYSTEM: [(&str, &str); 12] = [
     ("src/cli/password.rs", "reads the password file before anything is served"),
     ("src/logging/lines.rs", "opens the files that are logged to"),
     ("plugins/netcat/src/carry.rs", "asks what standard input is, and has the kernel send it: no served tree"),
+    ("plugins/api/src/give_way.rs", "asks before anything is served how the kernel shares the cores"),
     ("plugins/api/src/program.rs", "asks before anything is served whether a program may be run"),
 ];
 

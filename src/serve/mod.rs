@@ -43,6 +43,7 @@ pub fn run(serve: Serve) -> Result<(), Mistake> {
         needs.keeps(file);
     }
     let (all, ready) = listen(ftp, services, limits)?;
+    rt::look_at_machine();
     let confined = confine::confine(&confinement, user.as_ref(), needs).map_err(Mistake)?;
     let logs = logs.begin();
     let accounts = once_ready.as_ref().map(ftp::OnceReady::accounts);

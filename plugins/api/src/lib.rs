@@ -23,6 +23,7 @@ mod conn;
 mod crew;
 mod dial;
 mod event;
+mod give_way;
 pub mod inbox;
 mod limits;
 pub mod listen;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 
+use crate::give_way;
 use crate::listen;
 use crate::pool::{self, POOL};
 use crate::rt::Socket;
@@ -175,7 +176,10 @@ pub(crate) async fn work_long<T, W: FnOnce(&dyn Fn() -> bool) -> T>(work: W) -> 
         return Err(work);
     }
     let since = Instant::now();
-    Ok(work(&|| since.elapsed() > MOMENT))
+    Ok(work(&|| {
+        give_way::give_way();
+        since.elapsed() > MOMENT
+    }))
 }
 
 /// Comes with the next turn of this thread, before which whatever is polled with it has its own.

@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::crew;
+use crate::give_way;
 use crate::own_thread;
 use crate::pool::POOL;
 use crate::share::{self, Helpers};
@@ -28,6 +29,12 @@ pub type Listener = async_io::Async<TcpListener>;
 
 /// How many nanoseconds later than it asked for the reactor's helper may be woken: as long as it sleeps at most by itself.
 const HELPERS_SLACK: u64 = 10_000_000;
+
+/// Looks at what there is to know of the machine, while this process may still read it: before it is confined. Without this, all threads
+/// are taken to be alike.
+pub fn look_at_machine() {
+    give_way::look();
+}
 
 /// Runs a program's future to its end on the executor, whose threads are made here if there are none yet, while this thread
 /// does nothing else. (With [`block_on`] it would take its turns at the reactor, and then hand each event over to another thread.)
@@ -66,12 +73,29 @@ pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 }
 
 /// As [`unblock`], for work of any length: it asks often whether it should end soon, because others wait for a thread or
-/// nobody waits for its result, and obeys.
+/// nobody waits for its result, and obeys. It may lose its core for a moment then.
 pub async fn unblock_long<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> T {
     match own_thread::work_long(work).await {
         Ok(done) => done,
-        Err(work) => POOL.run(work).await,
+        Err(work) => {
+            let work = |should_end: &dyn Fn() -> bool| {
+                work(&|| {
+                    let ends = should_end();
+                    if !ends {
+                        give_way::give_way();
+                    }
+                    ends
+                })
+            };
+            POOL.run(work).await
+        }
     }
+}
+
+/// Whether [long work](unblock_long) is to ask often just now whether it should end: with each question it lets go of its core, for
+/// a session that is to be heard soon.
+pub fn is_to_give_way() -> bool {
+    give_way::is_due()
 }
 
 /// As [`spawn`], for a session that has a thread of the pool to itself for as long as its peer answers at once

@@ -1,6 +1,7 @@
 //! The roads out: a file through the kernel, or in pieces that are coded on the way; a listing batch by batch.
 //! Refuses to know what is said about it.
 
+use std::cell::Cell;
 use std::io;
 use std::time::Instant;
 
@@ -27,8 +28,8 @@ impl Traffic {
         while offset < reading.size {
             let wire = self.wire();
             let limit = self.may_move(reading.size - offset).await?;
-            let (sent, end);
-            (reading, (sent, end)) = rt::unblock_long(move |should_end| {
+            let (sent, end, in_vain);
+            (reading, (sent, end, in_vain)) = rt::unblock_long(move |should_end| {
                 let gone = send_trip(&wire, &reading, offset, limit, waits, should_end);
                 (reading, gone)
             })
@@ -39,7 +40,7 @@ impl Traffic {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let since = Instant::now();
                     self.writable().await?;
-                    waits = trip::waits_next(waits, since.elapsed());
+                    waits = trip::waits_next(waits, in_vain, since.elapsed());
                 }
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Broken::Store(StoreError::ChangedMeanwhile));
@@ -192,7 +193,8 @@ impl Traffic {
     }
 }
 
-/// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay, or with little where it `waits`.
+/// Sends `limit` bytes of a file from `offset`, for as long as the peer takes them without delay, or with little where it `waits`;
+/// how many went, how it ended, and whether it has waited in vain.
 fn send_trip(
     wire: &Wire,
     reading: &Reading,
@@ -200,7 +202,7 @@ fn send_trip(
     limit: u64,
     waits: bool,
     should_end: &dyn Fn() -> bool,
-) -> (u64, io::Result<()>) {
+) -> (u64, io::Result<()>, bool) {
     let window = |gone: u64, most: u64| {
         let at = offset.saturating_add(gone);
         let Window { sent, end } = match wire.sealed() {
@@ -210,13 +212,17 @@ fn send_trip(
         (sent, end)
     };
     listen::hold_back(&wire.socket, true);
-    let is_ready = |moment| waits && listen::can_write_within(&wire.socket, moment);
+    let in_vain = Cell::new(false);
+    let is_ready = |moment| {
+        in_vain.set(waits && !listen::can_write_within(&wire.socket, moment));
+        waits && !in_vain.get()
+    };
     let (sent, end) = wire.trip(limit, window, is_ready, should_end);
     // The last packet is filled up by what ends the data.
     if offset.saturating_add(sent) < reading.size {
         listen::hold_back(&wire.socket, false);
     }
-    (sent, end)
+    (sent, end, in_vain.get())
 }
 
 impl WindowEnd for io::Result<()> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gftp_plugin::rt::Socket;
+use gftp_plugin::rt::{self, Socket};
 
 use super::super::pace::Pace;
 use super::pump::Traffic;
@@ -82,27 +82,24 @@ impl Wire {
             }
             (moved, end, began.elapsed())
         };
-        let sizes = match &self.pace {
-            Some(_) => {
-                let size = (limit / 4).clamp(LEAST_WINDOW, WINDOW);
-                (size, size)
-            }
-            None => (WINDOW, LARGEST_WINDOW),
-        };
-        windows(limit, sizes, told, is_ready, should_end)
+        let first = if self.pace.is_some() { (limit / 4).clamp(LEAST_WINDOW, WINDOW) } else { WINDOW };
+        // A trip gives way to others after each window only.
+        let largest = || if self.pace.is_some() || rt::is_to_give_way() { first } else { LARGEST_WINDOW };
+        windows(limit, (first, largest), told, is_ready, should_end)
     }
 }
 
-/// Whether the trip after the next wait for the peer, of so long, waits by itself, as the last one did or not. Whoever lets one wait in
-/// vain would do so again: a hundred who take what one client can would hold a hundred threads, all of which wait.
-pub(super) fn waits_next(waited: bool, time: Duration) -> bool {
-    !waited && time < MOMENT
+/// Whether the next trip waits for its peer by itself. The last one did or not, in vain or not, and then the reactor had to wait for
+/// so long. Whoever lets one wait in vain would do so again: a hundred clients who together take what one can would hold a hundred
+/// threads, all of which wait.
+pub(super) fn waits_next(waits: bool, in_vain: bool, time: Duration) -> bool {
+    !in_vain && (waits || time < MOMENT)
 }
 
-/// The first window has the first size, and so has one after a slow one; others grow to the second.
+/// The first window has the first size, and so has one after a slow one; others grow to the largest.
 fn windows<E: WindowEnd>(
     limit: u64,
-    (first, largest): (u64, u64),
+    (first, largest): (u64, impl Fn() -> u64),
     mut window: impl FnMut(u64, u64) -> (u64, E, Duration),
     is_ready: impl Fn(Duration) -> bool,
     should_end: &dyn Fn() -> bool,
@@ -115,8 +112,9 @@ fn windows<E: WindowEnd>(
         if time > QUICK {
             size = first;
         } else if moved >= asked {
-            size = (2 * size).min(largest);
+            size *= 2;
         }
+        size = size.min(largest());
         let goes_on = match end.next() {
             Next::Window => gone < limit && !should_end(),
             // One that is ready and gives nothing is not for this road: an urgent byte (RFC 9293 §3.8.5), say.
@@ -150,7 +148,7 @@ mod tests {
         };
         let (gone, end) = windows(
             limit,
-            (WINDOW, WINDOW),
+            (WINDOW, || WINDOW),
             window,
             |moment| moment == MOMENT && looked.replace(looked.get() + 1) < ready,
             &|| asked.replace(asked.get() + 1) >= wanted,
@@ -174,15 +172,14 @@ mod tests {
         assert_eq!(trip(whole, &[0, 7, 0], ALWAYS, ALWAYS), (7, false), "and the same later");
     }
     #[test]
-    fn who_lets_trips_wait_is_waited_for_elsewhere() {
+    fn who_lets_trips_wait_in_vain_is_waited_for_elsewhere() {
         let (soon, late) = (MOMENT - Duration::from_micros(1), MOMENT);
-        let after = [late, late, soon, soon, late].into_iter();
-        let waits = after.scan(true, |waits, time| {
-            *waits = waits_next(*waits, time);
+        let after = [(false, late), (true, soon), (false, late), (false, soon), (true, late)].into_iter();
+        let waits = after.scan(true, |waits, (in_vain, time)| {
+            *waits = waits_next(*waits, in_vain, time);
             Some(*waits)
         });
-        // It is quick in the third place, and slow again although it was waited for.
-        assert_eq!(waits.collect::<Vec<_>>(), [false, false, true, false, false]);
+        assert_eq!(waits.collect::<Vec<_>>(), [true, false, false, true, false]);
     }
 
     /// Whoever waits for the end of a trip, or for a number in STAT, waits for a window.
@@ -207,8 +204,22 @@ mod tests {
             (moved * WINDOW, io::Result::Ok(()), time)
         };
         let all = windows_are.iter().map(|(_, moved, _)| moved).sum::<u64>();
-        let (gone, _) = windows(all * WINDOW, (WINDOW, LARGEST_WINDOW), window, |_| false, &|| false);
+        let (gone, _) = windows(all * WINDOW, (WINDOW, || LARGEST_WINDOW), window, |_| false, &|| false);
         let expected: Vec<_> = windows_are.iter().map(|(most, ..)| *most).collect();
         assert_eq!((gone, asked), (all * WINDOW, expected));
+    }
+
+    /// A large one that was begun when nobody was there is followed by small ones.
+    #[test]
+    fn windows_stay_small_while_others_wait_for_their_ends() {
+        let (mut asked, turn) = (Vec::new(), Cell::new(0));
+        let window = |_, most: u64| {
+            asked.push(most / WINDOW);
+            turn.set(turn.get() + 1);
+            (most, io::Result::Ok(()), Duration::ZERO)
+        };
+        let largest = || if (3..6).contains(&turn.get()) { WINDOW } else { LARGEST_WINDOW };
+        let (gone, _) = windows(14 * WINDOW, (WINDOW, largest), window, |_| false, &|| false);
+        assert_eq!((gone, asked), (14 * WINDOW, vec![1, 2, 4, 1, 1, 1, 2, 2]));
     }
 }

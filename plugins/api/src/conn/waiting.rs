@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::Conn;
+use crate::give_way;
 use crate::own_thread::{self, Ready, Waited};
 use crate::rt::Timer;
 use crate::{Event, Offence};
@@ -24,7 +25,10 @@ impl Conn {
         if let Poll::Ready(event) = self.poll_time(cx) {
             return Poll::Ready(Some(event));
         }
-        match own_thread::wait(self.stream.socket(), Ready::Read, cx) {
+        give_way::listens();
+        let waited = own_thread::wait(self.stream.socket(), Ready::Read, cx);
+        give_way::listens();
+        match waited {
             Waited::Ready | Waited::Not => Poll::Ready(None),
             Waited::Silence => {
                 self.haste.waited();
