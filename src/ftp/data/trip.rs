@@ -171,6 +171,7 @@ mod tests {
         assert_eq!(trip(whole, &[7, 0, 7], ALWAYS, ALWAYS), (7, false), "the peer is ready and gives nothing");
         assert_eq!(trip(whole, &[0, 7, 0], ALWAYS, ALWAYS), (7, false), "and the same later");
     }
+
     #[test]
     fn who_lets_trips_wait_in_vain_is_waited_for_elsewhere() {
         let (soon, late) = (MOMENT - Duration::from_micros(1), MOMENT);
