@@ -48,6 +48,11 @@ impl Eye {
         Eye { view, selection, process: Arc::new(Process::now()), ancestors: Arc::default(), owner: None }
     }
 
+    /// Whether a regular file in the directory that really lies there is shown by its name, whatever it is called and whosever it is.
+    pub(super) fn tells_unseen(&self, real: Option<&VirtualPath>) -> bool {
+        self.selection.names_only && real.is_none() && self.view.own_in(None).is_none()
+    }
+
     /// Shows what bears the name and returns whether it is a real directory. `path` is made only for a link.
     pub(super) fn show(
         &mut self,

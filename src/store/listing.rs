@@ -164,6 +164,14 @@ impl Listing {
         Ok(true)
     }
 
+    /// Whether most of the time goes into looking at what bears the names, as far as those read last tell.
+    pub fn needs_looks(&self) -> bool {
+        match &self.source {
+            Source::Tree(tree) => self.names.are_mixed() || !self.eye.tells_unseen(tree.at.real.as_ref()),
+            Source::Typed(_) => true,
+        }
+    }
+
     /// The next names, `most` or [`BATCH`] of them and at least one, to be looked at by whoever has time, beside others; what all of
     /// them have found is to be told with [`Listing::seen`], in their order. None where [`Listing::next_batch`] has to go on: at the
     /// end of a directory.
@@ -289,8 +297,10 @@ impl Place {
         see: &mut impl FnMut(Item<'_>),
     ) -> Result<Below, StoreError> {
         let mut below = Vec::new();
+        let tells_unseen = matches!(self, Place::Directory(at) if eye.tells_unseen(at.real.as_ref()));
         for (name, kind) in names.range(range) {
             match self {
+                Place::Directory(_) if tells_unseen && kind == FileType::RegularFile => see(Item::Name(name)),
                 Place::Directory(at) => below.extend(at.show(eye, name, kind, see)?),
                 Place::Typed(directory) => eye.show_typed(directory, name, see)?,
             }

@@ -20,12 +20,15 @@ struct Slot {
 pub(super) struct Names {
     bytes: Vec<u8>,
     slots: Vec<Slot>,
+    /// There is something else than regular files among them.
+    are_mixed: bool,
 }
 
 impl Names {
     /// None yet, with room for as many as these.
     pub(super) fn with_room_of(other: &Names) -> Names {
-        Names { bytes: Vec::with_capacity(other.bytes.len()), slots: Vec::with_capacity(other.slots.len()) }
+        let (bytes, slots) = (Vec::with_capacity(other.bytes.len()), Vec::with_capacity(other.slots.len()));
+        Names { bytes, slots, are_mixed: false }
     }
 
     /// Adds a name of at most 65,535 bytes; longer ones no file system has, and they are refused with false.
@@ -35,7 +38,13 @@ impl Names {
         };
         self.bytes.extend_from_slice(name);
         self.slots.push(Slot { start, length, kind: pack(kind) });
+        self.are_mixed |= kind != FileType::RegularFile;
         true
+    }
+
+    /// Whether there is something else than regular files among them, or what it is cannot be told.
+    pub(super) fn are_mixed(&self) -> bool {
+        self.are_mixed
     }
 
     /// Bytes in use.
@@ -72,6 +81,7 @@ impl Names {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.slots.clear();
+        self.are_mixed = false;
     }
 }
 

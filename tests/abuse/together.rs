@@ -100,7 +100,7 @@ fn a_hundred_thousand_names_are_listed_while_others_are_served() {
     for number in 0..NAMES {
         File::create(folder.join(format!("{number:06}"))).unwrap();
     }
-    for command in ["LIST many", "MLSD many"] {
+    for command in ["LIST many", "MLSD many", "NLST many"] {
         let mut control = guest(&server);
         let mut data = control.passive().unwrap();
         control.tell(command, 150).unwrap();
@@ -111,7 +111,8 @@ fn a_hundred_thousand_names_are_listed_while_others_are_served() {
         }
         let listing = String::from_utf8(read_all(&mut data).unwrap()).unwrap();
         control.expect(226).unwrap();
-        let mut names: Vec<usize> = listing.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        let mut names: Vec<usize> =
+            listing.lines().filter_map(|line| line.rsplit([' ', '/']).next()?.parse().ok()).collect();
         // In runs of some thousands, each in order.
         names.sort_unstable();
         assert!(names.into_iter().eq(0..NAMES), "{command} is not complete");

@@ -37,11 +37,7 @@ impl Traffic {
             offset += sent;
             match end {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let since = Instant::now();
-                    self.writable().await?;
-                    waits = trip::waits_next(waits, in_vain, since.elapsed());
-                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => waits = self.waits_next(waits, in_vain).await?,
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Broken::Store(StoreError::ChangedMeanwhile));
                 }
@@ -52,6 +48,13 @@ impl Traffic {
             }
         }
         self.send_end().await
+    }
+
+    /// Waits until the peer takes more, and tells whether the next trip waits for it by itself.
+    async fn waits_next(&self, waits: bool, in_vain: bool) -> Result<bool, Broken> {
+        let since = Instant::now();
+        self.writable().await?;
+        Ok(trip::waits_next(waits, in_vain, since.elapsed()))
     }
 
     /// Reads pieces on the pool, codes them there, and sends them; to the size that the file had when it was opened, no
@@ -82,8 +85,34 @@ impl Traffic {
         }
     }
 
-    /// While one piece travels, the next is made: one more in memory, and no time lost between them.
-    pub(super) async fn send_lines(&self, lines: Lines, mut encoders: Encoders) -> Result<(), Broken> {
+    /// Whoever makes the lines sends them, too: to wake another thread for each piece takes longer than to send it.
+    pub(super) async fn send_lines(&self, lines: Lines, encoders: Encoders) -> Result<(), Broken> {
+        if !encoders.is_empty() {
+            return self.send_coded_lines(lines, encoders).await;
+        }
+        let (mut page, mut waits) = (Page { lines, text: Vec::new(), at: 0, more: true }, true);
+        loop {
+            let wire = self.wire();
+            // How many there are nobody knows.
+            let limit = self.may_move(u64::MAX).await?;
+            let (end, in_vain);
+            (page, (_, end, in_vain)) = rt::unblock_long(move |should_end| {
+                let window = |_, most| page.send(&wire, most, should_end);
+                let gone = outward(&wire, limit, window, waits, should_end);
+                (page, gone)
+            })
+            .await;
+            match end {
+                PageEnd::More => {}
+                PageEnd::Blocked => waits = self.waits_next(waits, in_vain).await?,
+                PageEnd::Over => return self.send_end().await,
+                PageEnd::Broken(broken) => return Err(broken),
+            }
+        }
+    }
+
+    /// While one piece is coded and travels, the next is made: one more in memory, and no time lost between them.
+    async fn send_coded_lines(&self, lines: Lines, mut encoders: Encoders) -> Result<(), Broken> {
         let mut made = next_piece(lines).await;
         loop {
             let (lines, text, more) = made;
@@ -212,17 +241,99 @@ fn send_trip(
         (sent, end)
     };
     listen::hold_back(&wire.socket, true);
+    let (sent, end, in_vain) = outward(wire, limit, window, waits, should_end);
+    // The last packet is filled up by what ends the data.
+    if offset.saturating_add(sent) < reading.size {
+        listen::hold_back(&wire.socket, false);
+    }
+    (sent, end, in_vain)
+}
+
+/// A [trip](Wire::trip) on which the peer is to take what we have; also whether it was waited for in vain.
+fn outward<E: WindowEnd>(
+    wire: &Wire,
+    limit: u64,
+    window: impl FnMut(u64, u64) -> (u64, E),
+    waits: bool,
+    should_end: &dyn Fn() -> bool,
+) -> (u64, E, bool) {
     let in_vain = Cell::new(false);
     let is_ready = |moment| {
         in_vain.set(waits && !listen::can_write_within(&wire.socket, moment));
         waits && !in_vain.get()
     };
     let (sent, end) = wire.trip(limit, window, is_ready, should_end);
-    // The last packet is filled up by what ends the data.
-    if offset.saturating_add(sent) < reading.size {
-        listen::hold_back(&wire.socket, false);
-    }
     (sent, end, in_vain.get())
+}
+
+/// A listing on its way: who makes its lines, and the last piece of them, sent up to `at`.
+struct Page {
+    lines: Lines,
+    text: Vec<u8>,
+    at: usize,
+    more: bool,
+}
+
+/// How a window of a listing has ended.
+enum PageEnd {
+    More,
+    /// The peer takes no more just now.
+    Blocked,
+    Over,
+    Broken(Broken),
+}
+
+impl Page {
+    /// Sends some of it, at most so many bytes, and makes the next piece first where the last one has gone.
+    fn send(&mut self, wire: &Wire, most: u64, should_end: &dyn Fn() -> bool) -> (u64, PageEnd) {
+        if self.at == self.text.len() && self.more {
+            self.text.clear();
+            self.at = 0;
+            match (self.lines)(&mut self.text, should_end) {
+                Ok(more) => self.more = more,
+                Err(e) => return (0, PageEnd::Broken(Broken::Store(e))),
+            }
+        }
+        let rest = &self.text[self.at..];
+        let allowed = &rest[..rest.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
+        let (sent, end) = wire.send(allowed, !self.more && allowed.len() == rest.len());
+        self.at += sent;
+        let end = match end {
+            Ok(()) if self.at == self.text.len() && !self.more => PageEnd::Over,
+            Ok(()) => PageEnd::More,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => PageEnd::More,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => PageEnd::Blocked,
+            Err(e) => PageEnd::Broken(Broken::Connection(e)),
+        };
+        (sent as u64, end)
+    }
+}
+
+impl Wire {
+    /// Sends what goes without waiting, the `last` bytes together with what ends the data; how many, and why no more.
+    fn send(&self, bytes: &[u8], last: bool) -> (usize, io::Result<()>) {
+        if bytes.is_empty() {
+            return (0, Ok(()));
+        }
+        if let Some(mut sealed) = self.sealed() {
+            return sealed.send(&self.socket, bytes, last);
+        }
+        match listen::send(&self.socket, bytes, last) {
+            Ok(0) => (0, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => (count, Ok(())),
+            Err(e) => (0, Err(e)),
+        }
+    }
+}
+
+impl WindowEnd for PageEnd {
+    fn next(&self) -> Next {
+        match self {
+            PageEnd::More => Next::Window,
+            PageEnd::Blocked => Next::Wait,
+            PageEnd::Over | PageEnd::Broken(_) => Next::End,
+        }
+    }
 }
 
 impl WindowEnd for io::Result<()> {
