@@ -70,3 +70,33 @@ fn slow_caps_hold_through_tls_and_end_at_once() {
     });
     assert!(fs::read(server.root().join("up")).unwrap() == content);
 }
+
+/// A listing keeps to its cap, and asks for no part of it where it sends nothing: the next one comes after minutes here.
+#[test]
+fn listings_keep_to_a_cap_and_empty_ones_need_none() {
+    let list = |client: &mut Client, command: &str| {
+        let mut data = client.data_tls();
+        let begin = Instant::now();
+        client.tell(command, 150);
+        let listing = read_all(&mut data).unwrap();
+        client.expect(226);
+        (listing, begin.elapsed())
+    };
+    let server = super::server(&["--session-download", "1 MiB/s"]);
+    for number in 0..6_000 {
+        fs::write(server.root().join(format!("{number}-{}", "x".repeat(200))), b"").unwrap();
+    }
+    let (names, took) = list(&mut Client::ready(&server, &sticky()), "NLST");
+    assert_eq!(names.iter().filter(|byte| **byte == b'\n').count(), 6_000);
+    assert_takes(took, names.len(), MIB);
+
+    let server = super::server(&["--session-download", "10 B/s"]);
+    // All that may go at once, and most of what may go next, which is to be waited for.
+    fs::write(server.root().join("f"), content(16 * 1024 + 1000)).unwrap();
+    fs::create_dir(server.root().join("empty")).unwrap();
+    let mut client = Client::ready(&server, &sticky());
+    client.get("f");
+    for verb in ["LIST", "MLSD", "NLST"] {
+        assert_eq!(list(&mut client, &format!("{verb} empty")).0, b"", "{verb}");
+    }
+}

@@ -93,8 +93,8 @@ impl Traffic {
         let (mut page, mut waits) = (Page { lines, text: Vec::new(), at: 0, more: true }, true);
         loop {
             let wire = self.wire();
-            // How many there are nobody knows.
-            let limit = self.may_move(u64::MAX).await?;
+            // How many bytes there will be nobody knows. Those that are not made yet, and may be none, ask for no part of a cap.
+            let limit = if self.pace.is_some() && page.is_sent() { 0 } else { self.may_move(u64::MAX).await? };
             let (end, in_vain);
             (page, (_, end, in_vain)) = rt::unblock_long(move |should_end| {
                 let window = |_, most| page.send(&wire, most, should_end);
@@ -284,9 +284,14 @@ enum PageEnd {
 }
 
 impl Page {
+    /// Whether all has gone that is made.
+    fn is_sent(&self) -> bool {
+        self.at == self.text.len()
+    }
+
     /// Sends some of it, at most so many bytes, and makes the next piece first where the last one has gone.
     fn send(&mut self, wire: &Wire, most: u64, should_end: &dyn Fn() -> bool) -> (u64, PageEnd) {
-        if self.at == self.text.len() && self.more {
+        if self.is_sent() && self.more {
             self.text.clear();
             self.at = 0;
             match (self.lines)(&mut self.text, should_end) {
@@ -298,12 +303,12 @@ impl Page {
         let allowed = &rest[..rest.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
         let (sent, end) = wire.send(allowed, !self.more && allowed.len() == rest.len());
         self.at += sent;
-        let end = match end {
-            Ok(()) if self.at == self.text.len() && !self.more => PageEnd::Over,
-            Ok(()) => PageEnd::More,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => PageEnd::More,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => PageEnd::Blocked,
-            Err(e) => PageEnd::Broken(Broken::Connection(e)),
+        let end = match end.map_err(|e| (e.kind(), e)) {
+            // What TLS holds of it leaves with its end.
+            Ok(()) | Err((io::ErrorKind::WouldBlock, _)) if self.is_sent() && !self.more => PageEnd::Over,
+            Ok(()) | Err((io::ErrorKind::Interrupted, _)) => PageEnd::More,
+            Err((io::ErrorKind::WouldBlock, _)) => PageEnd::Blocked,
+            Err((_, e)) => PageEnd::Broken(Broken::Connection(e)),
         };
         (sent as u64, end)
     }
@@ -312,11 +317,11 @@ impl Page {
 impl Wire {
     /// Sends what goes without waiting, the `last` bytes together with what ends the data; how many, and why no more.
     fn send(&self, bytes: &[u8], last: bool) -> (usize, io::Result<()>) {
-        if bytes.is_empty() {
-            return (0, Ok(()));
-        }
         if let Some(mut sealed) = self.sealed() {
             return sealed.send(&self.socket, bytes, last);
+        }
+        if bytes.is_empty() {
+            return (0, Ok(()));
         }
         match listen::send(&self.socket, bytes, last) {
             Ok(0) => (0, Err(io::ErrorKind::WriteZero.into())),
