@@ -37,10 +37,12 @@ pub fn three_clocks() -> (Vec<Server>, Vec<String>) {
     (clocks, words)
 }
 
-/// `gftp` with these arguments and with pipes.
+/// `gftp` with these arguments and with pipes. Ctrl-C is to end it, also where the tests run behind somebody's back (`tests/run &`),
+/// which has them, and all that they start, ignore it.
 fn start(arguments: &[&str]) -> Child {
-    let mut command = Command::new(program());
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(program()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("gftp starts")
 }
 
