@@ -37,8 +37,8 @@ pub fn three_clocks() -> (Vec<Server>, Vec<String>) {
     (clocks, words)
 }
 
-/// `gftp` with these arguments and with pipes. Ctrl-C is to end it, also where the tests run behind somebody's back (`tests/run &`),
-/// which has them, and all that they start, ignore it.
+/// `gftp` with these arguments and with pipes. Ctrl-C is to end it, also where the tests run in the background (`tests/run &`),
+/// where they, and all that they start, ignore it.
 fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new("env");
     command.arg("--default-signal=INT").arg(program()).args(arguments);
