@@ -181,7 +181,8 @@ pub const MORE_FEATURES: &[&str] = &["UTF8", "TVFS"];
 
 /// The row of a verb in upper case.
 pub fn find(name: &str) -> Option<&'static Verb> {
-    let at = NUMBERS.iter().position(|number| *number == number_of(name))?;
+    let wanted = number_of(name);
+    let at = NUMBERS.iter().position(|number| *number == wanted)?;
     VERBS.get(at).filter(|verb| verb.name == name)
 }
 
