@@ -34,8 +34,19 @@ impl Arrivals {
         Arrivals { listener, waiting: AtomicUsize::new(0), bell: Event::new() }
     }
 
-    /// Hands over what has come, until that says that it is enough. False: there is no descriptor for more.
-    pub(super) fn take(&self, mut hand_over: impl FnMut(Socket, IpAddr) -> bool) -> bool {
+    /// Hands over all that has come. False: there is no descriptor for more.
+    pub(super) fn take(&self, mut hand_over: impl FnMut(Socket, IpAddr)) -> bool {
+        // Most often nothing has, or but one.
+        let hand_over = |socket, peer| {
+            hand_over(socket, peer);
+            !listen::has_come(&self.listener)
+        };
+        !listen::has_come(&self.listener) || self.take_awaited(hand_over)
+    }
+
+    /// Hands over what has come, until that says that it is enough: for who has reason to think that something has. False: there
+    /// is no descriptor for more.
+    pub(super) fn take_awaited(&self, mut hand_over: impl FnMut(Socket, IpAddr) -> bool) -> bool {
         for _ in 0..MOST_AT_ONCE {
             match listen::accept_now(&self.listener, "passive port") {
                 Ok(Some((socket, peer))) => {

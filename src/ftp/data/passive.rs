@@ -206,7 +206,6 @@ impl Passive {
             if let Some(socket) = self.introduced(door, socket, peer) {
                 state.arrived(door, peer, socket);
             }
-            false
         })
     }
 
@@ -341,7 +340,7 @@ impl Expectation {
         // to him, and of what may come after ours the watch takes care.
         let (passive, door) = (&self.passive, self.pair.0);
         let mut own = None;
-        self.door.take(|socket, peer| {
+        self.door.take_awaited(|socket, peer| {
             if let Some(socket) = passive.introduced(door, socket, peer) {
                 passive.state().arrived(door, peer, socket);
             }
