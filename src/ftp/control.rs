@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{FutureExt, select_biased};
-use gftp_plugin::{Conn, Event};
+use gftp_plugin::{Conn, Event, Now};
 
 use super::data::pump::Cut;
 use super::wire::command::Command;
@@ -186,11 +186,14 @@ impl<'a> Control<'a> {
             if heard_all || self.waiting.lines.len() >= MOST_WAITING {
                 break;
             }
-            match self.conn.next_now().await.map(|event| self.hear(event)) {
-                Some(Some(stop)) => return Some(stop),
-                Some(None) => heard_all = self.deaf,
-                // At most the beginning of a line is there: what it will be is said after the upload's end.
-                None => heard_all = true,
+            match self.conn.next_now().await {
+                Now::Event(event) => match self.hear(event) {
+                    Some(stop) => return Some(stop),
+                    None => heard_all = self.deaf,
+                },
+                // Here, and with the beginning of a line at most: what it will be is said after the upload's end.
+                Now::Silence => return None,
+                Now::Nothing => heard_all = true,
             }
         }
         if self.has_said_goodbye() {

@@ -48,6 +48,17 @@ enum Wanted {
     Nothing,
 }
 
+/// What [`Conn::next_now`] has found.
+#[derive(Debug)]
+pub enum Now {
+    /// That has happened.
+    Event(io::Result<Event>),
+    /// The peer has said nothing more, and has not left.
+    Silence,
+    /// Nothing that is known of: it has replies to take before it is listened to, or has left behind what it said last.
+    Nothing,
+}
+
 /// One accepted connection, or one that was dialled.
 pub struct Conn {
     stream: Stream,
@@ -197,12 +208,14 @@ impl Conn {
     }
 
     /// What has happened already, if anything: [`Conn::next`] without the waiting.
-    pub async fn next_now(&mut self) -> Option<io::Result<Event>> {
+    pub async fn next_now(&mut self) -> Now {
         // Not now for want of a turn would not mean nothing.
         self.at_once = 0;
+        self.stream.look_again();
         match poll_fn(|cx| Poll::Ready(self.poll_event(cx, Wanted::Lines))).await {
-            Poll::Ready(event) => Some(event),
-            Poll::Pending => None,
+            Poll::Ready(event) => Now::Event(event),
+            Poll::Pending if self.stream.is_silent() => Now::Silence,
+            Poll::Pending => Now::Nothing,
         }
     }
 

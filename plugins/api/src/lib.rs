@@ -46,7 +46,7 @@ mod time;
 pub mod tls;
 
 pub use conduct::{Conduct, Guess, Offence, Witness};
-pub use conn::Conn;
+pub use conn::{Conn, Now};
 pub use dial::words;
 pub use event::{Event, Origin};
 pub use limits::Limits;

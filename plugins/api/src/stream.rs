@@ -2,6 +2,7 @@
 //! waits for it; knows no lines, no events and no time.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 use futures_rustls::rustls::ServerConfig;
 
 use crate::listen;
+use crate::own_thread;
 use crate::rt::Socket;
 use crate::tls::Tunnel;
 
@@ -26,6 +28,18 @@ pub(crate) struct Stream {
     heard: bool,
     /// The last read had to wait.
     waiting: bool,
+    left: Left,
+}
+
+/// What the last read of plain text has left behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Perhaps something.
+    Unknown,
+    /// Nothing, as it took less than there was room for.
+    Nothing,
+    /// There was nothing.
+    Silence,
 }
 
 struct Secure {
@@ -48,7 +62,7 @@ pub(crate) enum Received {
 
 impl Stream {
     pub(crate) fn new(socket: Socket) -> Self {
-        Stream { socket, secure: None, heard: false, waiting: false }
+        Stream { socket, secure: None, heard: false, waiting: false, left: Left::Unknown }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -84,7 +98,7 @@ impl Stream {
         secure.held = false;
         if !outbox.is_empty() {
             // All at once: nothing follows, and it is no more than one answer.
-            secure.tunnel.seal(&std::mem::take(outbox))?;
+            secure.tunnel.seal(&mem::take(outbox))?;
         }
         secure.tunnel.close();
         Ok(())
@@ -93,7 +107,7 @@ impl Stream {
     /// Goes back to plain text: what was received and not taken yet, through TLS and behind it.
     pub(crate) fn unsecure(&mut self) -> Vec<u8> {
         let Some(mut secure) = self.secure.take() else { return Vec::new() };
-        let mut rest = std::mem::take(secure.tunnel.plain());
+        let mut rest = mem::take(secure.tunnel.plain());
         rest.extend_from_slice(secure.tunnel.unopened());
         rest.append(&mut secure.behind);
         rest
@@ -110,10 +124,31 @@ impl Stream {
         held || listen::has_input(&self.socket)
     }
 
+    /// Something may have come since the last read.
+    pub(crate) fn look_again(&mut self) {
+        self.left = Left::Unknown;
+    }
+
+    /// Whether the last read since then has found nothing, not even the end.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.left == Left::Silence
+    }
+
     /// Reads something into `chunk`.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
         let Some(secure) = &mut self.secure else {
-            let count = ready!(poll_socket(&self.socket, &mut self.waiting, cx, chunk))?;
+            // Who has a thread looks again before long in any case.
+            if mem::replace(&mut self.left, Left::Unknown) == Left::Nothing && own_thread::is_here() {
+                return Poll::Pending;
+            }
+            let read = poll_socket(&self.socket, &mut self.waiting, cx, chunk)?;
+            if read.is_pending() {
+                self.left = Left::Silence;
+            }
+            let count = ready!(read);
+            if count < chunk.len() {
+                self.left = Left::Nothing;
+            }
             self.heard |= count > 0;
             return Poll::Ready(Ok(if count == 0 { Received::End } else { Received::Bytes(count) }));
         };

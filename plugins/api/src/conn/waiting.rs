@@ -29,7 +29,10 @@ impl Conn {
         let waited = own_thread::wait(self.stream.socket(), Ready::Read, cx);
         give_way::listens();
         match waited {
-            Waited::Ready | Waited::Not => Poll::Ready(None),
+            Waited::Ready | Waited::Not => {
+                self.stream.look_again();
+                Poll::Ready(None)
+            }
             Waited::Silence => {
                 self.haste.waited();
                 Poll::Pending
