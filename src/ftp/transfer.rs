@@ -172,7 +172,7 @@ async fn give_up(road: Road) {
 }
 
 /// Publishes, keeps or removes an upload, and says which.
-async fn settle(upload: Upload, end: End, receipt: Receipt, path: &mut VirtualPath) -> Reply {
+async fn settle(upload: Box<Upload>, end: End, receipt: Receipt, path: &mut VirtualPath) -> Reply {
     let Receipt { unique, moved, compressed, announced, durable, proven } = receipt;
     match end {
         End::Whole => {

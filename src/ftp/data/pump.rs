@@ -25,15 +25,13 @@ pub const TEXT_PIECE: usize = 64 * 1024;
 pub type Lines = Box<dyn FnMut(&mut Vec<u8>, &dyn Fn() -> bool) -> Result<bool, StoreError> + Send>;
 
 /// What flows, and by which road.
-// It lives in a boxed transfer, one at a time for each session.
-#[allow(clippy::large_enum_variant)]
 pub enum Road {
     /// A file from an offset (bytes, in the file) to the size it had when it was opened.
     Send(Reading, u64, Encoders),
     /// A listing.
     SendLines(Lines, Encoders),
     /// An upload.
-    Receive(Upload, Decoders),
+    Receive(Box<Upload>, Decoders),
 }
 
 /// How a transfer failed: by us or by them.
@@ -75,7 +73,7 @@ pub struct Traffic {
 }
 
 /// Moves everything. An upload comes back whatever happened, since its fate is the conversation's to decide.
-pub async fn run(road: Road, traffic: &Traffic) -> (Option<Upload>, Result<(), Broken>) {
+pub async fn run(road: Road, traffic: &Traffic) -> (Option<Box<Upload>>, Result<(), Broken>) {
     match road {
         Road::Send(reading, from, encoders) if encoders.is_empty() => (None, traffic.send_file(reading, from).await),
         Road::Send(reading, from, encoders) => (None, traffic.send_pieces(reading, from, encoders).await),

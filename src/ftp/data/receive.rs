@@ -32,9 +32,9 @@ const LARGEST_KERNEL_BUFFER: usize = 1024 * 1024;
 impl Traffic {
     pub(super) async fn receive(
         &self,
-        mut upload: Upload,
+        mut upload: Box<Upload>,
         mut decoders: Decoders,
-    ) -> (Option<Upload>, Result<(), Broken>) {
+    ) -> (Option<Box<Upload>>, Result<(), Broken>) {
         if self.sealed.is_some() && decoders.is_empty() {
             let (upload, poured) = self.pour_sealed(upload).await;
             return (Some(upload), poured);
@@ -91,7 +91,7 @@ impl Traffic {
     }
 
     /// Takes in what comes through TLS, to its end.
-    async fn pour_sealed(&self, mut upload: Upload) -> (Upload, Result<(), Broken>) {
+    async fn pour_sealed(&self, mut upload: Box<Upload>) -> (Box<Upload>, Result<(), Broken>) {
         loop {
             let poured;
             (upload, poured) = self.pour(upload).await;
@@ -112,7 +112,7 @@ impl Traffic {
     }
 
     /// Takes in what comes, for as long as the peer keeps up and the store can; how that ended, if not by a failure.
-    async fn pour(&self, mut upload: Upload) -> (Upload, Result<Inflow, Broken>) {
+    async fn pour(&self, mut upload: Box<Upload>) -> (Box<Upload>, Result<Inflow, Broken>) {
         loop {
             let limit = match self.may_take(u64::MAX).await {
                 Ok(limit) => limit,
@@ -137,11 +137,11 @@ impl Traffic {
     /// Decodes what is in the buffer and writes it to the file.
     async fn write_down(
         &self,
-        mut upload: Upload,
+        mut upload: Box<Upload>,
         mut decoders: Decoders,
         buffer: Vec<u8>,
         last: bool,
-    ) -> (Upload, Decoders, Vec<u8>, Result<(), Broken>) {
+    ) -> (Box<Upload>, Decoders, Vec<u8>, Result<(), Broken>) {
         if !decoders.is_dear() {
             return rt::unblock(move || {
                 let written = write_decoded(&mut upload, &mut decoders, &buffer, last);

@@ -194,7 +194,7 @@ async fn receive(session: &mut Session, path: VirtualPath, how: How) -> Outcome 
             upload.keep();
             return Err(e);
         }
-        Ok((upload, decoder))
+        Ok((Box::new(upload), decoder))
     });
     let (upload, decoder) = opened.await?;
     // The store chooses for STOR too where the account may not touch what stands.
