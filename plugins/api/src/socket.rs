@@ -61,6 +61,12 @@ impl Socket {
         self.watched()?.readable().await
     }
 
+    /// The same for who has a thread of its own; for others this comes at once.
+    pub async fn readable_here(&self) -> io::Result<()> {
+        own_thread::wait_beside(self, Ready::Read).await;
+        Ok(())
+    }
+
     /// Waits until there is room to write. May come too early.
     pub async fn writable(&self) -> io::Result<()> {
         if own_thread::wait_beside(self, Ready::Write).await {

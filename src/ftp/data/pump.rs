@@ -137,6 +137,11 @@ impl Traffic {
         self.within_stall(self.socket.readable()).await
     }
 
+    /// Waits for what is not likely to be there yet, if that costs nothing where it is.
+    pub(super) async fn readable_here(&self) -> Result<(), Broken> {
+        self.within_stall(self.socket.readable_here()).await
+    }
+
     async fn within_stall(&self, ready: impl Future<Output = io::Result<()>>) -> Result<(), Broken> {
         rt::timeout(self.stall, ready).await.map_err(|e| match e.kind() {
             io::ErrorKind::TimedOut => Broken::Stalled(self.stall),

@@ -39,6 +39,12 @@ impl Traffic {
             let (upload, poured) = self.pour_sealed(upload).await;
             return (Some(upload), poured);
         }
+        if self.sealed.is_none() {
+            // Most send nothing before they have heard the 150.
+            if let Err(broken) = self.readable_here().await {
+                return (Some(upload), Err(broken));
+            }
+        }
         let mut buffer = Buffer::new();
         let mut unseen = decoders.is_empty();
         loop {
