@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::path::VirtualPath;
 use super::sys::{self, Backing, FileType, Identity, Stat};
 use super::walk::{Walk, below};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -87,7 +87,8 @@ impl Resolver {
     pub(super) fn at(canonical: PathBuf) -> Result<Self, StoreError> {
         let root = sys::open_root(&canonical)?;
         let identity = sys::identity(&sys::stat_fd(&root)?);
-        let kernel_resolves = AtomicBool::new(sys::open_beneath(&root, b".", sys::PLACE, false).is_ok());
+        let kernel_resolves =
+            AtomicBool::new(sys::open_beneath(&root, b".", sys::PLACE, ResolveFlags::empty()).is_ok());
         let backing = sys::backing(&root);
         Ok(Resolver { root, canonical, device: identity.device, identity, kernel_resolves, backing })
     }
@@ -132,7 +133,18 @@ impl Resolver {
         self.served(fd)
     }
 
-    /// The same without waiting for a disk, and only what lies on the root's own file system; with `no_symlinks`, only where
+    /// Opens the directory that `path` leads to, to stand on it.
+    fn open_directory(&self, path: &[u8]) -> Result<OwnedFd, Miss> {
+        if self.kernel_resolves.load(Ordering::Relaxed)
+            && let Ok(fd) = sys::open_beneath(&self.root, path, sys::PLACE_DIRECTORY, ResolveFlags::NO_XDEV)
+        {
+            // On the root's own mount lies the root's own file system, and it need not be asked which that is.
+            return Ok(fd);
+        }
+        Ok(self.open_path(path, sys::PLACE_DIRECTORY)?.0)
+    }
+
+    /// As [`Resolver::open_path`], without waiting for a disk, and only what lies on the root's own file system; with `no_symlinks`, only where
     /// the path is the place. Whatever comes of it but success has to be asked again by one who may wait.
     pub(super) fn open_cached(&self, path: &[u8], flags: OFlags, no_symlinks: bool) -> Option<(OwnedFd, Stat)> {
         if self.backing == Backing::Elsewhere || !self.kernel_resolves.load(Ordering::Relaxed) {
@@ -151,7 +163,7 @@ impl Resolver {
     /// Opens a directory beneath another one, no link followed on the way: for walks that have seen each component.
     pub(super) fn open_below(&self, top: BorrowedFd, path: &[u8], flags: OFlags) -> Result<(OwnedFd, Stat), Miss> {
         let fd = if self.kernel_resolves.load(Ordering::Relaxed) {
-            sys::open_beneath(top, path, flags, true)
+            sys::open_beneath(top, path, flags, ResolveFlags::NO_SYMLINKS)
         } else {
             Err(Errno::NOSYS)
         };
@@ -164,19 +176,23 @@ impl Resolver {
 
     /// Finds the directory of `path` and what its last name is, which may be a link. None for the root, which has no name.
     pub(super) fn place(&self, path: &[u8]) -> Result<Option<Place>, Miss> {
+        self.look_at_place(path, false)
+    }
+
+    fn look_at_place(&self, path: &[u8], follow: bool) -> Result<Option<Place>, Miss> {
         let Some(name) = path.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty()) else {
             return Ok(None);
         };
         let parent = path[..path.len() - name.len()].strip_suffix(b"/").unwrap_or_default();
-        let (directory, _) = self.open_path(parent, sys::PLACE_DIRECTORY)?;
-        let stat = existing(sys::stat_at(&directory, name))?;
+        let directory = self.open_directory(parent)?;
+        let stat = look(&directory, name, follow)?;
         Ok(Some(Place { directory, name: name.to_vec(), stat, real: None }))
     }
 
     /// The same, but a last name that is a link is followed to where it leads, which may be a free name.
     /// None where that is a directory reached without a name.
     pub(super) fn place_followed(&self, path: &[u8]) -> Result<Option<Place>, Miss> {
-        match self.place(path)? {
+        match self.look_at_place(path, true)? {
             Some(place) if place.stat.as_ref().is_some_and(is_link) => {
                 let Some(place) = self.walk(path).place()? else { return Ok(None) };
                 let (directory, _) = self.served(place.directory)?;
@@ -190,7 +206,7 @@ impl Resolver {
     pub(super) fn locate(&self, path: &VirtualPath, flags: OFlags) -> Located<(OwnedFd, Stat)> {
         // Where no link is on the way the path is the place, and the kernel needs one call to say so.
         let asked = match self.kernel_resolves.load(Ordering::Relaxed) {
-            true => sys::open_beneath(&self.root, path.relative(), flags, true),
+            true => sys::open_beneath(&self.root, path.relative(), flags, ResolveFlags::NO_SYMLINKS),
             false => Err(Errno::NOSYS),
         };
         let (real, fd) = match asked {
@@ -211,7 +227,7 @@ impl Resolver {
         };
         let Located { real, found } = self.locate(&parent, sys::PLACE_DIRECTORY);
         let real = real.child(name);
-        let found = found.and_then(|(directory, _)| Ok((existing(sys::stat_at(&directory, name))?, directory)));
+        let found = found.and_then(|(directory, _)| Ok((look(&directory, name, follow)?, directory)));
         match found {
             Ok((Some(stat), _)) if follow && is_link(&stat) => self.walk_to_place(path),
             Ok((stat, directory)) => {
@@ -255,11 +271,11 @@ impl Resolver {
             return None;
         }
         for _ in 0..MAX_RETRIES {
-            match sys::open_beneath(&self.root, path, flags, false) {
+            match sys::open_beneath(&self.root, path, flags, ResolveFlags::empty()) {
                 Err(Errno::AGAIN) => continue,
                 // It says so once, at the first call under a new sandbox, and will not change its mind.
                 Err(Errno::NOSYS | Errno::PERM) => {
-                    let works = sys::open_beneath(&self.root, b".", sys::PLACE, false).is_ok();
+                    let works = sys::open_beneath(&self.root, b".", sys::PLACE, ResolveFlags::empty()).is_ok();
                     self.kernel_resolves.store(works, Ordering::Relaxed);
                     return None;
                 }
@@ -287,6 +303,11 @@ impl Resolver {
         sys::identity(stat).device == device
             || sys::open_at(directory, name, sys::PLACE).is_ok_and(|fd| self.is_served(stat, fd))
     }
+}
+
+/// What bears a name. Where links are followed to what may be free, the name most often is.
+fn look(directory: &OwnedFd, name: &[u8], follow: bool) -> sys::Sys<Option<Stat>> {
+    existing(if follow { sys::stat_new_at(directory, name) } else { sys::stat_at(directory, name) })
 }
 
 /// A stat that may find nothing.

@@ -85,12 +85,9 @@ pub(super) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Opens a path (several components) that the kernel keeps beneath `root`.
-pub(super) fn open_beneath(root: impl AsFd, path: &[u8], flags: OFlags, no_symlinks: bool) -> Sys<OwnedFd> {
-    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    if no_symlinks {
-        resolve |= ResolveFlags::NO_SYMLINKS;
-    }
+/// Opens a path (several components) that the kernel keeps beneath `root`, under further conditions.
+pub(super) fn open_beneath(root: impl AsFd, path: &[u8], flags: OFlags, conditions: ResolveFlags) -> Sys<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | conditions;
     let path = if path.is_empty() { b"." } else { path };
     retry_on_intr(|| fs::openat2(&root, path, flags, Mode::empty(), resolve))
 }
@@ -170,6 +167,15 @@ pub(super) fn rename_new(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8])
             Err(errno) => Err(errno),
         },
         result => result,
+    }
+}
+
+/// As [`stat_at`], for a name that most likely is free: a rename to itself that must replace nothing does nothing, and says so first.
+/// A mere look at what is not there waits for the directory as a reader, and has all who write there sleep instead of trying again.
+pub(super) fn stat_new_at(directory: impl AsFd, name: &[u8]) -> Sys<Stat> {
+    match fs::renameat_with(&directory, name, &directory, name, RenameFlags::NOREPLACE) {
+        Err(Errno::NOENT) => Err(Errno::NOENT),
+        _ => stat_at(directory, name),
     }
 }
 

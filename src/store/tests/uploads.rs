@@ -235,16 +235,13 @@ fn a_name_that_was_free_may_be_taken_meanwhile() {
 }
 
 #[test]
-fn others_may_write_through_the_file_and_say_so() {
-    use std::os::unix::fs::FileExt;
+fn what_has_arrived_can_be_read_back() {
     let ground = Ground::new();
     let mut upload = ground.view().upload(&at("file"), How::Replace).unwrap();
     upload.write(b"one ").unwrap();
-    upload.file().write_all_at(b"two three", upload.offset()).unwrap();
-    upload.advance(3);
+    upload.write(b"two").unwrap();
     let mut back = [0; 4];
     assert_eq!((upload.read_at(&mut back, 3).unwrap(), &back), (4, b" two"));
-    // What was written behind the offset never arrived.
     assert_eq!(upload.publish_durably().unwrap().size, 7);
     assert_eq!(ground.content("file").unwrap(), "one two");
 }
@@ -293,4 +290,28 @@ fn sending_goes_through_the_kernel_and_says_how_far() {
     let window = ground.view().read(&at("large")).unwrap().send_window(&ours, 0, 10_000_000);
     assert_eq!(window.end.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     assert!(window.sent > 0);
+}
+
+/// A name that is looked at before an upload is asked for as one that is likely to be free, which must change nothing.
+#[test]
+fn to_look_for_a_free_name_changes_nothing() {
+    let ground = Ground::new();
+    ground.file("file", "old");
+    fs::create_dir(ground.host("directory")).unwrap();
+    fs::hard_link(ground.host("file"), ground.host("other name")).unwrap();
+    std::os::unix::fs::symlink("nowhere", ground.host("dangling")).unwrap();
+    let before = fs::metadata(ground.host("")).unwrap();
+    let names = ground.names_on_disk("");
+    let look = |name: &str| ground.store.resolver.place_followed(name.as_bytes()).unwrap().unwrap();
+    let kind = |name: &str| look(name).stat.as_ref().map(sys::kind);
+    assert_eq!(kind("file"), Some(sys::FileType::RegularFile));
+    assert_eq!(kind("other name"), Some(sys::FileType::RegularFile));
+    assert_eq!(kind("directory"), Some(sys::FileType::Directory));
+    assert_eq!(kind("new"), None);
+    let led_to = look("dangling");
+    assert_eq!((led_to.name.as_slice(), led_to.stat.is_none()), (b"nowhere".as_slice(), true));
+    let after = fs::metadata(ground.host("")).unwrap();
+    assert_eq!(names, ground.names_on_disk(""));
+    assert_eq!((before.mtime_nsec(), before.ctime_nsec()), (after.mtime_nsec(), after.ctime_nsec()));
+    assert_eq!(ground.content("file").unwrap(), "old");
 }
