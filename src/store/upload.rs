@@ -164,10 +164,16 @@ impl Upload {
         self.offset
     }
 
-    /// The file that it is kept in until it is whole.
+    /// The file, for those who write to it themselves, at the offset; they then say so with [`Upload::advance`].
     #[cfg(test)]
     pub fn file(&self) -> &std::fs::File {
         &self.temporary.file
+    }
+
+    /// `bytes` were written through [`Upload::file`].
+    #[cfg(test)]
+    pub fn advance(&mut self, bytes: u64) {
+        self.offset = self.offset.saturating_add(bytes);
     }
 
     /// The last name that publishing will give.
@@ -218,6 +224,10 @@ impl Upload {
     pub fn publish(mut self) -> Result<Published, StoreError> {
         self.write_rest()?;
         let promised = self.name();
+        // Whatever lies behind the offset was never said to have arrived.
+        if sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
+            sys::truncate(&self.temporary.file, self.offset)?;
+        }
         self.still_judged()?;
         let replaced = if self.take_vacant_name()? { None } else { self.take_name_in_turn()? };
         self.view.store.common.kept.forget(&self.view.key(self.asked.as_ref().unwrap_or(&self.path)));

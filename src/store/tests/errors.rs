@@ -31,7 +31,7 @@ fn sizes_and_names_have_ends() {
     let view = ground.view();
     let mut upload = view.upload(&at("huge"), How::Replace).unwrap();
     // Behind the last byte that any Linux file system can address.
-    upload.offset = 1 << 62;
+    upload.advance(1 << 62);
     refused(upload.write(b"x"), "TooBig");
     let long = "a".repeat(255);
     put(&view, &long, How::Replace, "x").unwrap();
