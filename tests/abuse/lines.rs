@@ -198,6 +198,26 @@ fn an_abort_behind_a_flood_of_commands_is_not_overheard() {
     assert_eq!(fs::read(server.root().join("good")).unwrap(), b"good");
 }
 
+/// As Python's ftplib aborts: a read stops before the last byte of what is urgent. A session that answers at once has a thread for
+/// itself, and may look but once before it publishes.
+#[test]
+fn an_urgent_abort_of_a_quick_client_is_heard() {
+    let server = Server::start(&[]);
+    fs::write(server.root().join("good"), "good").unwrap();
+    let mut control = guest(&server);
+    for _ in 0..20 {
+        (0..4).for_each(|_| drop(control.tell("NOOP", 200).unwrap()));
+        let mut data = control.passive().unwrap();
+        control.tell("STOR good", 150).unwrap();
+        control.send_urgent(b"ABOR\r\n").unwrap();
+        data.write_all(b"cut").unwrap();
+        drop(data);
+        control.expect(426).unwrap();
+        control.expect(226).unwrap();
+    }
+    assert_eq!(fs::read(server.root().join("good")).unwrap(), b"good");
+}
+
 #[test]
 fn replies_that_nobody_reads_do_not_gather() {
     let server = Server::start(&["--idle", "1s"]);

@@ -10,6 +10,7 @@ mod waiting;
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ pub enum Now {
     Event(io::Result<Event>),
     /// The peer has said nothing more, and has not left.
     Silence,
-    /// Nothing that is known of: it has replies to take before it is listened to, or has left behind what it said last.
+    /// Nothing that is known of: it speaks TLS, or has replies to take before it is listened to.
     Nothing,
 }
 
@@ -259,6 +260,7 @@ impl Conn {
         } else if self.turn_began.elapsed() > LONGEST_TURN {
             return self.poll_pause(cx);
         }
+        let mut has_read = false;
         loop {
             self.at_once += 1;
             if self.at_once > MOST_AT_ONCE {
@@ -285,6 +287,10 @@ impl Conn {
                 && let Some(event) = ready!(self.poll_alone(cx))
             {
                 return Poll::Ready(event);
+            }
+            if mem::replace(&mut has_read, true) {
+                // What was no event is not all: a read stops at an urgent mark (RFC 959 §4.1.3's Synch), whatever is behind it.
+                self.stream.look_again();
             }
             let received = match wanted {
                 Wanted::Bytes => self.poll_receive::<BYTES_SIZE>(cx),

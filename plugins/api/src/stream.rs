@@ -36,7 +36,7 @@ pub(crate) struct Stream {
 enum Left {
     /// Perhaps something.
     Unknown,
-    /// Nothing, as it took less than there was room for.
+    /// Most likely nothing, as it took less than there was room for.
     Nothing,
     /// There was nothing.
     Silence,
@@ -137,7 +137,7 @@ impl Stream {
     /// Reads something into `chunk`.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, chunk: &mut [u8]) -> Poll<io::Result<Received>> {
         let Some(secure) = &mut self.secure else {
-            // Who has a thread looks again before long in any case.
+            // Who has a thread looks again within ten milliseconds in any case.
             if mem::replace(&mut self.left, Left::Unknown) == Left::Nothing && own_thread::is_here() {
                 return Poll::Pending;
             }
