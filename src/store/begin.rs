@@ -24,7 +24,11 @@ pub(super) fn begin(
     if how == How::Unique {
         return unique(view, path, right);
     }
-    let mut place = view.place_followed(path, right)?.ok_or(StoreError::IsDirectory)?;
+    let place = match how {
+        How::Replace => view.place_to_fill(path, right),
+        _ => view.place_followed(path, right),
+    };
+    let mut place = place?.ok_or(StoreError::IsDirectory)?;
     check_target(&mut place)?;
     let key = view.key(path);
     match how {

@@ -5,6 +5,7 @@ use super::Store;
 use super::error::StoreError;
 use super::ledger::{Change, Ledger, Usage, in_order};
 use super::path::VirtualPath;
+use super::resolve::Last;
 use super::rules::Quota;
 use super::sys::Stat;
 use super::upload::Upload;
@@ -79,7 +80,7 @@ impl Store {
     /// Makes ledgers of homes within this tree doubt that lie around `path` or beneath it: as it is called, and where
     /// links lead it to.
     fn doubt(&self, inner: &[Arc<Ledger>], path: &VirtualPath) {
-        let real = self.resolver.locate_place(path, true).real;
+        let real = self.resolver.locate_place(path, Last::Followed).real;
         for path in [path, &real] {
             let place = self.root().join(OsStr::from_bytes(path.relative()));
             for ledger in inner.iter().filter(|ledger| ledger.holds(&place) || ledger.lies_in(&place)) {

@@ -61,6 +61,17 @@ pub(super) struct Located<T> {
     pub(super) found: Result<T, Miss>,
 }
 
+/// How the last name of a path is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// As it is, also where it is a link.
+    Itself,
+    /// A link is followed to where it leads, which may be a free name.
+    Followed,
+    /// The same, where most likely nothing bears the name.
+    New,
+}
+
 /// The root and the way of resolving beneath it.
 pub(super) struct Resolver {
     root: OwnedFd,
@@ -176,23 +187,23 @@ impl Resolver {
 
     /// Finds the directory of `path` and what its last name is, which may be a link. None for the root, which has no name.
     pub(super) fn place(&self, path: &[u8]) -> Result<Option<Place>, Miss> {
-        self.look_at_place(path, false)
+        self.look_at_place(path, Last::Itself)
     }
 
-    fn look_at_place(&self, path: &[u8], follow: bool) -> Result<Option<Place>, Miss> {
+    fn look_at_place(&self, path: &[u8], last: Last) -> Result<Option<Place>, Miss> {
         let Some(name) = path.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty()) else {
             return Ok(None);
         };
         let parent = path[..path.len() - name.len()].strip_suffix(b"/").unwrap_or_default();
         let directory = self.open_directory(parent)?;
-        let stat = look(&directory, name, follow)?;
+        let stat = look(&directory, name, last)?;
         Ok(Some(Place { directory, name: name.to_vec(), stat, real: None }))
     }
 
     /// The same, but a last name that is a link is followed to where it leads, which may be a free name.
     /// None where that is a directory reached without a name.
-    pub(super) fn place_followed(&self, path: &[u8]) -> Result<Option<Place>, Miss> {
-        match self.look_at_place(path, true)? {
+    pub(super) fn place_followed(&self, path: &[u8], last: Last) -> Result<Option<Place>, Miss> {
+        match self.look_at_place(path, last)? {
             Some(place) if place.stat.as_ref().is_some_and(is_link) => {
                 let Some(place) = self.walk(path).place()? else { return Ok(None) };
                 let (directory, _) = self.served(place.directory)?;
@@ -220,16 +231,16 @@ impl Resolver {
         Located { real, found: fd.and_then(|fd| self.served(fd)) }
     }
 
-    /// As [`Resolver::place`], and says where it really lies; with `follow`, as [`Resolver::place_followed`].
-    pub(super) fn locate_place(&self, path: &VirtualPath, follow: bool) -> Located<Option<Place>> {
+    /// As [`Resolver::place`] or [`Resolver::place_followed`], and says where it really lies.
+    pub(super) fn locate_place(&self, path: &VirtualPath, last: Last) -> Located<Option<Place>> {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
             return Located { real: VirtualPath::root(), found: Ok(None) };
         };
         let Located { real, found } = self.locate(&parent, sys::PLACE_DIRECTORY);
         let real = real.child(name);
-        let found = found.and_then(|(directory, _)| Ok((look(&directory, name, follow)?, directory)));
+        let found = found.and_then(|(directory, _)| Ok((look(&directory, name, last)?, directory)));
         match found {
-            Ok((Some(stat), _)) if follow && is_link(&stat) => self.walk_to_place(path),
+            Ok((Some(stat), _)) if last != Last::Itself && is_link(&stat) => self.walk_to_place(path),
             Ok((stat, directory)) => {
                 let place = Place { directory, name: name.to_vec(), stat, real: Some(real.clone()) };
                 Located { real, found: Ok(Some(place)) }
@@ -305,9 +316,12 @@ impl Resolver {
     }
 }
 
-/// What bears a name. Where links are followed to what may be free, the name most often is.
-fn look(directory: &OwnedFd, name: &[u8], follow: bool) -> sys::Sys<Option<Stat>> {
-    existing(if follow { sys::stat_new_at(directory, name) } else { sys::stat_at(directory, name) })
+/// What bears a name.
+fn look(directory: &OwnedFd, name: &[u8], last: Last) -> sys::Sys<Option<Stat>> {
+    existing(match last {
+        Last::New => sys::stat_new_at(directory, name),
+        Last::Itself | Last::Followed => sys::stat_at(directory, name),
+    })
 }
 
 /// A stat that may find nothing.

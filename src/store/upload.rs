@@ -222,10 +222,12 @@ impl Upload {
 
     /// Gives the file its name in one step. On an error nothing has changed and what arrived is removed.
     pub fn publish(mut self) -> Result<Published, StoreError> {
+        // Nothing but the last bytes was ever written, and so nothing can lie behind them.
+        let is_one_piece = self.offset == 0 && !self.rest.is_empty();
         self.write_rest()?;
         let promised = self.name();
         // Whatever lies behind the offset was never said to have arrived.
-        if sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
+        if !is_one_piece && sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
         self.still_judged()?;

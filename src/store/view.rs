@@ -13,6 +13,7 @@ use super::names::Names;
 use super::own::Own;
 use super::path::VirtualPath;
 use super::reading::Reading;
+use super::resolve::Last;
 use super::rights::Rights;
 use super::rules::Rules;
 use super::sys;
@@ -161,7 +162,7 @@ impl View {
             return Ok(self.rights());
         }
         visible(path)?;
-        Ok(self.rules.at(&self.store.resolver.locate_place(path, true).real))
+        Ok(self.rules.at(&self.store.resolver.locate_place(path, Last::Followed).real))
     }
 
     /// Bytes of this owner's kept partial upload to `path`. Needs `write`, `append` or `create`.

@@ -78,7 +78,7 @@ pub fn has_come(listener: &Listener) -> bool {
 }
 
 /// Takes a connection that has come already; None: there is none. What fails is a lack of descriptors or memory, which is
-/// in the log; it may be better after [`BACK_OFF`].
+/// in the log, even if there is none; it may be better after [`BACK_OFF`].
 pub fn accept_now(listener: &Listener, what: &str) -> io::Result<Option<(Socket, SocketAddr)>> {
     loop {
         // As nobody else does: no further calls are needed to make it non-blocking.

@@ -137,7 +137,7 @@ impl Traffic {
         self.within_stall(self.socket.readable()).await
     }
 
-    /// Waits for what is not likely to be there yet, if that costs nothing where it is.
+    /// Waits for what is most likely not there yet, where the session has a thread for that.
     pub(super) async fn readable_here(&self) -> Result<(), Broken> {
         self.within_stall(self.socket.readable_here()).await
     }

@@ -295,7 +295,7 @@ proptest! {
             if let Ok(inode) = fast {
                 prop_assert!(inside.contains(&inode), "{} leads outside", path);
             }
-            let followed = |store: &Store| match store.resolver.place_followed(path.relative()) {
+            let followed = |store: &Store| match store.resolver.place_followed(path.relative(), Last::Followed) {
                 Ok(Some(place)) => Ok((sys::identity(&sys::stat_fd(place.directory).unwrap()).inode, place.name)),
                 Ok(None) => Err("none".to_owned()),
                 Err(miss) => Err(kind_of(&miss.into())),

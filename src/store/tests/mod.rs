@@ -15,6 +15,7 @@ mod rules;
 mod trees;
 mod uploads;
 
+use super::resolve::Last;
 use super::*;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

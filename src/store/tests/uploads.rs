@@ -302,7 +302,7 @@ fn to_look_for_a_free_name_changes_nothing() {
     std::os::unix::fs::symlink("nowhere", ground.host("dangling")).unwrap();
     let before = fs::metadata(ground.host("")).unwrap();
     let names = ground.names_on_disk("");
-    let look = |name: &str| ground.store.resolver.place_followed(name.as_bytes()).unwrap().unwrap();
+    let look = |name: &str| ground.store.resolver.place_followed(name.as_bytes(), Last::New).unwrap().unwrap();
     let kind = |name: &str| look(name).stat.as_ref().map(sys::kind);
     assert_eq!(kind("file"), Some(sys::FileType::RegularFile));
     assert_eq!(kind("other name"), Some(sys::FileType::RegularFile));

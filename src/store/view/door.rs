@@ -6,7 +6,7 @@ use super::super::entry::Entry;
 use super::super::error::StoreError;
 use super::super::own::Own;
 use super::super::path::VirtualPath;
-use super::super::resolve::{Located, Miss, Place, is_link};
+use super::super::resolve::{Last, Located, Miss, Place, is_link};
 use super::super::rights::Rights;
 use super::super::sys::{self, FileType, Stat};
 use super::super::temporary::is_temporary;
@@ -102,7 +102,7 @@ impl View {
         path: &VirtualPath,
         need: impl Fn(Rights) -> Result<(), StoreError>,
     ) -> Result<Option<Place>, StoreError> {
-        self.place_of(path, false, need)
+        self.place_of(path, Last::Itself, need)
     }
 
     /// The same, but a name that is a link is followed to where it leads, and that is judged.
@@ -111,13 +111,22 @@ impl View {
         path: &VirtualPath,
         need: impl Fn(Rights) -> Result<(), StoreError>,
     ) -> Result<Option<Place>, StoreError> {
-        self.place_of(path, true, need)
+        self.place_of(path, Last::Followed, need)
+    }
+
+    /// The same for a name under which something is to be put, most likely for the first time.
+    pub(in super::super) fn place_to_fill(
+        &self,
+        path: &VirtualPath,
+        need: impl Fn(Rights) -> Result<(), StoreError>,
+    ) -> Result<Option<Place>, StoreError> {
+        self.place_of(path, Last::New, need)
     }
 
     fn place_of(
         &self,
         path: &VirtualPath,
-        follow: bool,
+        last: Last,
         need: impl Fn(Rights) -> Result<(), StoreError>,
     ) -> Result<Option<Place>, StoreError> {
         if !self.waits {
@@ -127,13 +136,13 @@ impl View {
         if !self.rules.are_by_place() {
             need(self.rules.rights())?;
             visible(path)?;
-            return match follow {
-                true => Ok(resolver.place_followed(path.relative())?),
-                false => Ok(resolver.place(path.relative())?),
+            return match last {
+                Last::Followed | Last::New => Ok(resolver.place_followed(path.relative(), last)?),
+                Last::Itself => Ok(resolver.place(path.relative())?),
             };
         }
         visible(path)?;
-        let Located { real, found } = resolver.locate_place(path, follow);
+        let Located { real, found } = resolver.locate_place(path, last);
         self.judge(Some(&real), need)?;
         self.judge_names(path)?;
         Ok(found?)
