@@ -58,6 +58,10 @@ ON_DISK = {"stor-disk", "cold", "slow"}
 # Those whose disk is slow for the server, which may read so many bytes a second: as an old USB stick does, or a disk that many
 # others use. The kernel reads megabytes ahead, so that single reads take a good part of a second.
 SLOW, SLOW_BYTES = {"slow"}, 16 * MIB
+# What is done twice, and the second time counts. A virtual machine gives back what memory is free, and who takes it first pays for
+# getting it again: up to seven times what an upload costs, and more for large pieces, which are given back first. The first time
+# fetches it, in the pieces in which this server takes it.
+TWICE = {"retr", "stor", "ftpbench"}
 # How many times the bytes of a large file lie in memory at once: ftpbench stores as many as go in a second, twice, the second time
 # beside the first, and then a hundred files.
 STORED = {"stor": 1, "ftpbench": 3}

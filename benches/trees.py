@@ -62,13 +62,6 @@ def make(root, wanted, sizes):
     (root / "up").chmod(0o777)
 
 
-def warm(file, size):
-    """Touches the memory that an upload will take: a virtual machine gives back what is free, and whoever comes first
-    would pay for getting it again."""
-    file.write_bytes(bytes(size))
-    file.unlink()
-
-
 def settle():
     """Writes all that waits to be written: what one server has left would be the next one's load."""
     os.sync()

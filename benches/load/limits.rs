@@ -71,8 +71,14 @@ impl Limits {
         measured(connections, each, &send, &|socket| plain::discard(&socket, each))
     }
 
-    /// The server's side of STOR is splice, from the socket into a pipe and out of it into a file of its own.
+    /// The second of two, as of the servers: the first fetches the memory, which a virtual machine gives back when it is free.
     fn stored(&self, path: &Path, connections: u64) -> Result<Done, Failure> {
+        self.stored_once(path, connections)?;
+        self.stored_once(path, connections)
+    }
+
+    /// The server's side of STOR is splice, from the socket into a pipe and out of it into a file of its own.
+    fn stored_once(&self, path: &Path, connections: u64) -> Result<Done, Failure> {
         let (piece, each, number) = (plain::piece()?, self.bytes / connections, AtomicU64::new(0));
         let named = |number| path.with_extension(format!("{number}"));
         let store = |socket: TcpStream| spliced(&socket, &File::create(named(number.fetch_add(1, Ordering::Relaxed)))?);
