@@ -59,12 +59,11 @@ ON_DISK = {"stor-disk", "cold", "slow"}
 # others use. The kernel reads megabytes ahead, so that single reads take a good part of a second.
 SLOW, SLOW_BYTES = {"slow"}, 16 * MIB
 # What is done twice, and the second time counts. A virtual machine gives back what memory is free, and who takes it first pays for
-# getting it again: up to seven times what an upload costs, and more for large pieces, which are given back first. The first time
-# fetches it, in the pieces in which this server takes it.
+# getting it again: up to seven times what an upload costs. The first time fetches it, in the pieces in which this server takes it.
 TWICE = {"retr", "stor", "ftpbench"}
-# How many times the bytes of a large file lie in memory at once: ftpbench stores as many as go in a second, twice, the second time
+# How many times the bytes of a large file lie in memory at once, beside the file itself, where it is more than once: ftpbench stores as many as go in a second, twice, the second time
 # beside the first, and then a hundred files.
-STORED = {"stor": 1, "ftpbench": 3}
+COPIES = {"ftpbench": 3}
 # Beside which it is worth to know what the kernel can do.
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 

@@ -34,7 +34,7 @@ def large(wanted, sizes):
 
 def lacking(folder, wanted, sizes):
     """What is to be said when the folder has no room for the files of these scenarios and an upload; else None."""
-    times = [scenarios.STORED.get(scenarios.SCENARIOS[scenario].split()[0], 1) for scenario in wanted]
+    times = [scenarios.COPIES.get(scenarios.SCENARIOS[scenario].split()[0], 1) for scenario in wanted]
     stored = max(times, default=1) * sizes["bytes"]
     needed = sum(large(wanted, sizes).values()) + stored + sizes["many"] * EMPTY_FILE + SPARE
     free = shutil.disk_usage(folder).free
