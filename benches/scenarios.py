@@ -61,8 +61,8 @@ SLOW, SLOW_BYTES = {"slow"}, 16 * MIB
 # What is done twice, and the second time counts. A virtual machine gives back what memory is free, and who takes it first pays for
 # getting it again: up to seven times what an upload costs. The first time fetches it, in the pieces in which this server takes it.
 TWICE = {"retr", "stor", "ftpbench"}
-# How many times the bytes of a large file lie in memory at once, beside the file itself, where it is more than once: ftpbench stores as many as go in a second, twice, the second time
-# beside the first, and then a hundred files.
+# How many times the bytes of a large file lie in memory at once, beside the file itself, where it is more than once: ftpbench stores
+# as many as go in a second, twice, the second time beside the first, and then a hundred files.
 COPIES = {"ftpbench": 3}
 # Beside which it is worth to know what the kernel can do.
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
