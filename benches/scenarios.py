@@ -35,7 +35,7 @@ SCENARIOS = {
     "noop": "noop --seconds {seconds}",
     "noop-busy": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes}",
     "cold": "noop --seconds {seconds} --downloads 1 --path /big --bytes {bytes} --cold {root}/big",
-    "slow": "noop --seconds {seconds} --downloads 8 --path /big --bytes {bytes} --cold {root}/big",
+    "slow": "noop --seconds {long} --downloads 8 --path /big --bytes {bytes} --cold {root}/big",
     "list": f"list --command LIST {LISTED}",
     "nlst": f"list --command NLST {LISTED}",
     "mlsd": f"list --command MLSD {LISTED}",
@@ -105,6 +105,8 @@ def sized(quick, rounds, open_files):
     """The sizes of a run, on a machine that lets a process open so many files."""
     sizes = dict(QUICK if quick else FULL)
     sizes["rounds"] = rounds or sizes["rounds"]
+    # A slow disk gives what it has in pieces, as much as the kernel reads ahead: up to 16 MiB, where few seconds have only three.
+    sizes["long"] = 5 * sizes["seconds"]
     sizes["quarter"], sizes["eighth"] = sizes["bytes"] // 4, sizes["bytes"] // 8
     for sessions in ("sessions", "crowd"):
         sizes[sessions] = max(1, min(sizes[sessions], (open_files - OTHER_FILES) // FILES_EACH))
