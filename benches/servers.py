@@ -17,8 +17,6 @@ import slowness
 from obtaining import Unavailable
 
 NAMES = ["gftp", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib", "libunftp"]
-# No server: it knows only what the kernel can do.
-BARE = "bare"
 # More sessions than any scenario opens, so that no server's limit is measured.
 MOST_SESSIONS = 10_000
 # Until a server greets; generous, because a loaded machine is slow to start a Python.
@@ -227,8 +225,14 @@ def start_bare(program, root, scratch, port, tls, whole=False):
     return [program, "bare", "--port", str(port), "--root", root, *secure]
 
 
+def start_careful(program, root, scratch, port, tls, whole=False):
+    """The same, with all of gftp's promises of uploads that take system calls."""
+    return [*start_bare(program, root, scratch, port, tls), "--careful"]
+
+
 START = {"gftp": start_gftp, "vsftpd": start_vsftpd, "proftpd": start_proftpd, "pure-ftpd": start_pure_ftpd,
-         "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp, BARE: start_bare}
+         "pyftpdlib": start_pyftpdlib, "libunftp": start_libunftp, "bare": start_bare,
+         "careful": start_careful}
 
 
 def unified_cgroup():

@@ -20,11 +20,14 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::Failure;
+use crate::careful::{self, Careful};
 
 /// Sessions at once: more than any scenario has that a bare loop stands in.
 const SESSIONS: usize = 128;
 /// What is read of a small upload at once, and of a directory: as gftp does.
 const AT_ONCE: usize = 64 * 1024;
+/// With how many a client that is to resume the session over its data connections is sent away: as gftp does.
+const TICKETS: usize = 2;
 /// What sendfile is asked for at once: all that there is, as the kernel allows no more in one call.
 const SENT_AT_ONCE: usize = 0x7fff_f000;
 
@@ -40,6 +43,9 @@ pub struct Bare {
     cert: Option<PathBuf>,
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Keep what gftp promises of uploads and of TLS, so far as that takes system calls and tickets
+    #[arg(long)]
+    careful: bool,
 }
 
 impl Bare {
@@ -47,28 +53,40 @@ impl Bare {
     pub fn run(&self) -> Result<Value, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
         let secure = match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => Some(offer(cert, key)?),
+            (Some(cert), Some(key)) => Some(offer(cert, key, if self.careful { TICKETS } else { 0 })?),
             _ => None,
         };
+        let careful = self.careful.then(|| Careful::confined(&self.root)).transpose()?;
         thread::scope(|threads| {
             for number in 0..SESSIONS {
-                let (listener, secure) = (&listener, secure.as_ref());
-                threads.spawn(move || self.serve(number, listener, secure));
+                let (listener, secure, careful) = (&listener, secure.as_ref(), careful.as_ref());
+                threads.spawn(move || self.serve(number, listener, secure, careful));
             }
         });
         Err("nobody listens any more".into())
     }
 
     /// Until no connection can be accepted any more.
-    fn serve(&self, number: usize, listener: &TcpListener, secure: Option<&Arc<ServerConfig>>) {
+    fn serve(
+        &self,
+        number: usize,
+        listener: &TcpListener,
+        secure: Option<&Arc<ServerConfig>>,
+        careful: Option<&Careful>,
+    ) {
         let mut buffer = vec![0; AT_ONCE];
         while let Ok((socket, _)) = listener.accept() {
             // Where that fails, replies are late, and the table will show it.
             let _ = socket.set_nodelay(true);
             let session = Loop {
                 number,
-                control: BufReader::new(Control::Plain(socket)),
+                control: BufReader::new(if careful.is_some() {
+                    Control::Careful(socket)
+                } else {
+                    Control::Plain(socket)
+                }),
                 secure,
+                careful,
                 passive: None,
                 root: &self.root,
                 folder: self.root.clone(),
@@ -81,17 +99,19 @@ impl Bare {
 }
 
 /// What is to be agreed upon with whoever says AUTH TLS. Tickets are for data connections, of which it has none with TLS.
-fn offer(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Failure> {
+fn offer(cert: &Path, key: &Path, tickets: usize) -> Result<Arc<ServerConfig>, Failure> {
     let certificates = vec![CertificateDer::from_pem_file(cert)?];
     let mut offer = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(certificates, PrivateKeyDer::from_pem_file(key)?)?;
-    offer.send_tls13_tickets = 0;
+    offer.send_tls13_tickets = tickets;
     Ok(Arc::new(offer))
 }
 
 enum Control {
     Plain(TcpStream),
+    /// The same, where no wait may be without an end.
+    Careful(TcpStream),
     Secure(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
@@ -99,6 +119,10 @@ impl Read for Control {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Control::Plain(socket) => socket.read(buffer),
+            Control::Careful(socket) => {
+                careful::wait(socket)?;
+                socket.read(buffer)
+            }
             Control::Secure(stream) => stream.read(buffer),
         }
     }
@@ -109,6 +133,7 @@ struct Loop<'a> {
     number: usize,
     control: BufReader<Control>,
     secure: Option<&'a Arc<ServerConfig>>,
+    careful: Option<&'a Careful>,
     /// Data connections come here; it stands for the whole session once it does.
     passive: Option<TcpListener>,
     root: &'a Path,
@@ -147,7 +172,10 @@ impl Loop<'_> {
                     self.say(&told)?;
                 }
                 "RETR" => self.retr(argument)?,
-                "STOR" => self.stor(argument)?,
+                "STOR" => match self.careful {
+                    None => self.stor(argument)?,
+                    Some(careful) => self.stor_carefully(careful, argument)?,
+                },
                 "NLST" => self.nlst()?,
                 "DELE" => {
                     fs::remove_file(self.path(argument))?;
@@ -161,7 +189,7 @@ impl Loop<'_> {
 
     fn say(&mut self, reply: &str) -> io::Result<()> {
         match self.control.get_mut() {
-            Control::Plain(socket) => socket.write_all(reply.as_bytes()),
+            Control::Plain(socket) | Control::Careful(socket) => socket.write_all(reply.as_bytes()),
             Control::Secure(stream) => stream.write_all(reply.as_bytes()),
         }
     }
@@ -169,9 +197,13 @@ impl Loop<'_> {
     /// Shakes hands with the first words that are read.
     fn secure(&mut self) -> io::Result<()> {
         self.say("234 shake\r\n")?;
-        let (Control::Plain(socket), Some(offer)) = (self.control.get_ref(), self.secure) else {
+        let (Control::Plain(socket) | Control::Careful(socket), Some(offer)) = (self.control.get_ref(), self.secure)
+        else {
             return Err(ErrorKind::Unsupported.into());
         };
+        if self.careful.is_some() {
+            socket.set_read_timeout(Some(careful::PATIENCE))?;
+        }
         let connection = ServerConnection::new(Arc::clone(offer)).map_err(io::Error::other)?;
         let stream = StreamOwned::new(connection, socket.try_clone()?);
         self.control = BufReader::new(Control::Secure(Box::new(stream)));
@@ -232,6 +264,19 @@ impl Loop<'_> {
         }
         drop(file);
         fs::rename(aside, path)?;
+        self.say("226 stored\r\n")
+    }
+
+    /// The same with all that gftp promises of it.
+    fn stor_carefully(&mut self, careful: &Careful, argument: &str) -> io::Result<()> {
+        let (Control::Careful(control), Some(passive)) = (self.control.get_ref(), &self.passive) else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        let begin = || {
+            (&*control).write_all(b"150 go\r\n")?;
+            careful::accept(passive)
+        };
+        let _data = careful.store(argument, self.number, control, begin, self.buffer)?;
         self.say("226 stored\r\n")
     }
 

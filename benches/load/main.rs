@@ -16,6 +16,7 @@ use session::{Session, Target};
 
 /// What stands where a server would.
 mod bare;
+mod careful;
 /// How long answers take.
 mod latency;
 /// What no server can beat.
