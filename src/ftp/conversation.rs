@@ -98,15 +98,16 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
             say(conn, session.language, &reply);
             // What was sent ahead in plain text may be somebody else's, and is not to be taken for said in TLS.
             waiting.lines.clear();
-            secure(conn, session, false).await?;
+            Box::pin(secure(conn, session, false)).await?;
             session.protection = protection;
         }
         Ok(Answer::Clear(reply)) => {
             say(conn, session.language, &reply);
             conn.unsecure().await?;
         }
-        Ok(Answer::Work(job)) => work::run(conn, session, waiting, job).await,
-        Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, *transfer)).await,
+        // Boxed, as the others that take time: a command that does not is a small piece of memory.
+        Ok(Answer::Work(job)) => Box::pin(work::run(conn, session, waiting, job)).await,
+        Ok(Answer::Transfer(transfer)) => Box::pin(transfer::run(conn, session, waiting, transfer)).await,
     }
     if takes_time {
         session.set_doing(None);

@@ -7,6 +7,7 @@
 //! under the name stands until the moment of publishing.
 
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,12 +16,12 @@ use gftp_plugin::{Conn, listen};
 
 use super::answer::{Transfer, code_of, reason};
 use super::control::{Control, Progress, Stop, Waiting};
-use super::data::Link;
 use super::data::coding::Flaw;
 use super::data::handshake::Handshake;
 use super::data::parting::Parting;
 use super::data::pump::{self, Broken, Road, Traffic};
 use super::data::sealed::Sealed;
+use super::data::{Link, NoConnection};
 use super::journal::Passage;
 use super::session::{Mode, Session};
 use super::wire::phrase::{Text, phrase};
@@ -35,15 +36,13 @@ enum End {
 }
 
 /// Carries out `transfer` and says how it went.
-pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Transfer) {
+pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, transfer: Box<Transfer>) {
     let (moved, mut passage) = (Arc::new(AtomicU64::new(0)), Passage::of(&transfer));
     let uploading = matches!(transfer.road, Road::Receive(..));
     let progress = Progress { done: transfer.done, moved: Arc::clone(&moved) };
     let mut control = Control::during(conn, waiting, session.language, uploading, progress);
-    let connecting =
-        std::mem::take(&mut session.plan).connect(&session.origin, session.shared.data_wait, session.data_security());
     let mut socket = None;
-    let reply = match control.attend(connecting, None).await {
+    let reply = match connect(&mut control, session).await {
         Some(Ok(link)) => {
             socket = Some(Arc::clone(&link.socket));
             carry(&mut control, session, transfer, link, &moved, &mut passage.path).await
@@ -66,23 +65,32 @@ pub async fn run(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, 
     drop(socket);
 }
 
+/// Makes the data connection; None where the client has stopped that.
+async fn connect(control: &mut Control<'_>, session: &mut Session) -> Option<Result<Link, NoConnection>> {
+    let plan = std::mem::take(&mut session.plan);
+    // Pinned here, so that it is not moved into who attends it.
+    let connecting = pin!(plan.connect(&session.origin, session.shared.data_wait, session.data_security()));
+    control.attend(connecting, None).await
+}
+
 /// Moves the bytes over a data connection that stands: from the 150 to what is to be said at the end. An upload may turn
 /// out to be to another `path`.
 async fn carry(
     control: &mut Control<'_>,
     session: &mut Session,
-    transfer: Transfer,
+    transfer: Box<Transfer>,
     link: Link,
     moved: &Arc<AtomicU64>,
     path: &mut VirtualPath,
 ) -> Reply {
-    let Transfer { opening, unique, road, announced, .. } = transfer;
+    let Transfer { opening, unique, road, announced, .. } = *transfer;
     control.begin(&Reply::new(150, opening));
     let Link { socket, handshake } = link;
     let sealed = match handshake {
         None => None,
-        Some(handshake) => match secure(control, session, handshake).await {
-            Ok(sealed) => Some(Arc::new(Mutex::new(sealed))),
+        // Boxed, since most have none.
+        Some(handshake) => match Box::pin(secure(control, session, handshake)).await {
+            Ok(sealed) => Some(sealed),
             Err(reply) => {
                 give_up(road).await;
                 return reply;
@@ -127,7 +135,11 @@ async fn carry(
 }
 
 /// Brings TLS about on a data connection, which the client may only now begin, and makes sure that it is this session's.
-async fn secure(control: &mut Control<'_>, session: &mut Session, mut handshake: Handshake) -> Result<Sealed, Reply> {
+async fn secure(
+    control: &mut Control<'_>,
+    session: &mut Session,
+    mut handshake: Box<Handshake>,
+) -> Result<Arc<Mutex<Sealed>>, Reply> {
     let (socket, wait) = (Arc::clone(handshake.socket()), session.shared.data_wait);
     let shaken = control.attend(Box::pin(rt::timeout(wait, handshake.go_on())), Some(&*socket)).await;
     match shaken {
@@ -143,7 +155,7 @@ async fn secure(control: &mut Control<'_>, session: &mut Session, mut handshake:
     }
     session.recognise(handshake.tunnel()).map_err(|told| Reply::new(522, told))?;
     let lenient = session.shared.tls.as_ref().is_some_and(|tls| tls.policy.lenient);
-    Ok(handshake.finish(lenient))
+    Ok(Arc::new(Mutex::new(handshake.finish(lenient))))
 }
 
 /// What the reply to an upload tells of it.

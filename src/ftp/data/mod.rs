@@ -58,7 +58,7 @@ pub struct Link {
     /// The connection.
     pub socket: Arc<Socket>,
     /// Its TLS, which may not have begun yet.
-    pub handshake: Option<Handshake>,
+    pub handshake: Option<Box<Handshake>>,
 }
 
 /// What data connections are made with, where they use TLS.
@@ -113,7 +113,7 @@ impl Plan {
     /// Makes the connection, waiting at most `wait`, with TLS to come where it is `secure`.
     pub async fn connect(self, origin: &Origin, wait: Duration, secure: Secure) -> Result<Link, NoConnection> {
         if let Plan::Early(early) = self {
-            return early.connect(secure).await;
+            return Box::pin(early.connect(secure)).await;
         }
         let socket = Arc::new(self.connect_plainly(origin, wait).await?);
         // A client that has thought better of it is not told that its transfer begins.
@@ -121,7 +121,7 @@ impl Plan {
             return Err(NoConnection::BrokenOff);
         }
         let handshake = secure.map(|config| Handshake::new(Arc::clone(&socket), config)).transpose();
-        Ok(Link { socket, handshake: handshake.map_err(NoConnection::Insecure)? })
+        Ok(Link { socket, handshake: handshake.map_err(NoConnection::Insecure)?.map(Box::new) })
     }
 
     async fn connect_plainly(self, origin: &Origin, wait: Duration) -> Result<Socket, NoConnection> {
@@ -133,7 +133,8 @@ impl Plan {
                 arrival.map_err(|absence| NoConnection::NotSeen { client, waited: wait, absence })
             }
             Plan::Active(to) => {
-                let connected = rt::timeout(wait, rt::connect(Some(origin.local.ip()), to)).await;
+                // Boxed, so that who is connected to pays for no state of it.
+                let connected = rt::timeout(wait, Box::pin(rt::connect(Some(origin.local.ip()), to))).await;
                 connected.map_err(|e| {
                     if listen::is_shortage(&e) {
                         log::warn!("session {}: no descriptor for a data connection: {e}", origin.id);
@@ -175,7 +176,7 @@ impl Early {
         if handshake.has_failed() {
             handshake.go_on().await.map_err(NoConnection::Insecure)?;
         }
-        Ok(Link { socket: Arc::clone(handshake.socket()), handshake: Some(handshake) })
+        Ok(Link { socket: Arc::clone(handshake.socket()), handshake: Some(Box::new(handshake)) })
     }
 }
 

@@ -358,7 +358,8 @@ impl Expectation {
     /// One that is meant, where this one was of a command before.
     pub async fn better_than(&self, socket: &Socket) -> Option<Socket> {
         let is_stale = self.stale && listen::peer_has_closed(socket);
-        if is_stale { self.next(STALE_WAIT).await.ok() } else { None }
+        // Boxed: hardly any is.
+        if is_stale { Box::pin(self.next(STALE_WAIT)).await.ok() } else { None }
     }
 
     async fn next(&self, wait: Duration) -> Result<Socket, Absence> {

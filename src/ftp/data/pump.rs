@@ -72,12 +72,13 @@ pub struct Traffic {
     pub pace: Option<Arc<Pace>>,
 }
 
-/// Moves everything. An upload comes back whatever happened, since its fate is the conversation's to decide.
+/// Moves everything. An upload comes back whatever happened, since its fate is the conversation's to decide. Boxed are the roads that
+/// few transfers take, or none that is small: the others pay for no state of theirs.
 pub async fn run(road: Road, traffic: &Traffic) -> (Option<Box<Upload>>, Result<(), Broken>) {
     match road {
         Road::Send(reading, from, encoders) if encoders.is_empty() => (None, traffic.send_file(reading, from).await),
-        Road::Send(reading, from, encoders) => (None, traffic.send_pieces(reading, from, encoders).await),
-        Road::SendLines(lines, encoders) => (None, traffic.send_lines(lines, encoders).await),
+        Road::Send(reading, from, encoders) => (None, Box::pin(traffic.send_pieces(reading, from, encoders)).await),
+        Road::SendLines(lines, encoders) => (None, Box::pin(traffic.send_lines(lines, encoders)).await),
         Road::Receive(upload, decoders) => traffic.receive(upload, decoders).await,
     }
 }

@@ -42,7 +42,7 @@ impl Traffic {
                     return Err(Broken::Store(StoreError::ChangedMeanwhile));
                 }
                 Err(e) if e.kind() == io::ErrorKind::Unsupported => {
-                    return self.send_pieces(reading, offset, Encoders::default()).await;
+                    return Box::pin(self.send_pieces(reading, offset, Encoders::default())).await;
                 }
                 Err(e) => return Err(sending_failed(e)),
             }
