@@ -314,6 +314,10 @@ impl Door {
 
 /// The last line of a session in the log.
 fn say_goodbye(level: log::Level, id: u64, peer: SocketAddr, name: &str, seconds: f64, end: io::Result<()>) {
+    if !log::log_enabled!(level) {
+        // Nobody reads it, and to write addresses takes as long as a command.
+        return;
+    }
     let (how, error) = match end {
         Ok(()) => ("ended", None),
         Err(e) => ("lost", Some(e.to_string())),
