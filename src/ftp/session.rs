@@ -2,6 +2,7 @@
 //! owns it.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,7 +200,12 @@ impl Session {
         let Visitor { rules, home, rate, stay, .. } = visitor;
         let store = Arc::clone(&self.shared.store);
         let store = if home.is_root() { store } else { rt::unblock(move || store.home(&home)).await? };
-        let owner = format!("{}@{}", printable(&name), self.origin.peer.ip());
+        let address = match self.origin.peer.ip() {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        // All addresses are as long, so that no two owners are the same.
+        let owner = [&address.octets()[..], &name].concat();
         // A visitor without an account has shown nothing, and goes on to count from where he was.
         if stay.is_some() {
             self.failures = 0;

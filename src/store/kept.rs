@@ -18,7 +18,7 @@ pub const MAX_KEPT_PER_OWNER: usize = 32;
 pub const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Who may resume what.
-pub(super) type Key = (Arc<str>, VirtualPath);
+pub(super) type Key = (Arc<[u8]>, VirtualPath);
 
 /// One partial upload.
 pub(super) struct Kept {
@@ -109,7 +109,7 @@ impl KeptPartials {
     }
 }
 
-fn remove_oldest(map: &mut HashMap<Key, Kept>, owner: Option<&Arc<str>>) -> Option<Kept> {
+fn remove_oldest(map: &mut HashMap<Key, Kept>, owner: Option<&Arc<[u8]>>) -> Option<Kept> {
     let ours = map.iter().filter(|((of, _), _)| owner.is_none_or(|owner| owner == of));
     let oldest = ours.min_by_key(|(_, kept)| kept.since).map(|(key, _)| key.clone())?;
     map.remove(&oldest)

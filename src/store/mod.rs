@@ -88,8 +88,8 @@ impl Store {
         self.resolver.canonical()
     }
 
-    /// A session's door. `owner` says whose broken uploads are whose, such as "account@address".
-    pub fn view(self: &Arc<Self>, rules: impl Into<Rules>, owner: String) -> View {
+    /// A session's door. `owner` says whose broken uploads are whose, an account's name behind its address, say; it is never shown.
+    pub fn view(self: &Arc<Self>, rules: impl Into<Rules>, owner: Vec<u8>) -> View {
         View::new(self.clone(), rules.into(), owner.into())
     }
 

@@ -53,7 +53,7 @@ const WHOLE_UMASK: u32 = 0o777;
 pub struct View {
     pub(super) store: Arc<Store>,
     pub(super) rules: Rules,
-    pub(super) owner: Arc<str>,
+    pub(super) owner: Arc<[u8]>,
     /// What this session takes from the permission bits of new things, once it has said so.
     umask: Option<u32>,
     /// What this session has brought, if there are drop-boxes.
@@ -66,7 +66,7 @@ pub struct View {
 type Right = fn(Rights) -> Result<(), StoreError>;
 
 impl View {
-    pub(super) fn new(store: Arc<Store>, rules: Rules, owner: Arc<str>) -> Self {
+    pub(super) fn new(store: Arc<Store>, rules: Rules, owner: Arc<[u8]>) -> Self {
         let own = rules.know_drop_boxes().then(Arc::default);
         View { store, rules, owner, umask: None, own, waits: true }
     }
@@ -272,7 +272,7 @@ impl View {
         Ok(sys::free_bytes(there)?)
     }
 
-    pub(super) fn key(&self, path: &VirtualPath) -> (Arc<str>, VirtualPath) {
+    pub(super) fn key(&self, path: &VirtualPath) -> (Arc<[u8]>, VirtualPath) {
         (self.owner.clone(), path.clone())
     }
 

@@ -310,7 +310,7 @@ mod tests {
             for number in 0..files {
                 std::fs::File::create(root.path().join(format!("{number:04}"))).unwrap();
             }
-            let view = Arc::new(Store::open(root.path()).unwrap()).view(Rights::FULL, String::new());
+            let view = Arc::new(Store::open(root.path()).unwrap()).view(Rights::FULL, Vec::new());
             let selection = Selection { names_only: matches!(shape.form, Form::Names), ..Selection::default() };
             let mut lines = lines(view.list(&VirtualPath::root(), selection).unwrap(), shape).unwrap();
             let (mut text, mut trips, mut more) = (Vec::new(), 0, true);

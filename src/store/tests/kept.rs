@@ -110,7 +110,7 @@ fn the_bounds_hold_under_attack() {
     assert_eq!(attacker.kept(&at(format!("file-{}", 3 * MAX_KEPT_PER_OWNER - 1))), Some(1));
     assert_eq!(bystander.kept(&at("theirs")), Some(8));
     for owner in 0..2 * MAX_KEPT {
-        let view = ground.store.view(Rights::FULL, format!("owner {owner}"));
+        let view = ground.store.view(Rights::FULL, format!("owner {owner}").into());
         assert!(broken(&view, "file", "x"));
     }
     assert_eq!(ground.names_on_disk("").len(), MAX_KEPT);
