@@ -36,7 +36,8 @@ pub async fn user(session: &mut Session, argument: Option<&[u8]>) -> Outcome {
         && let Some(verdict) = session.shared.accounts.vouch(name, &caller(session))
     {
         let told = Reply::new(232, phrase!("Logged in by your certificate."));
-        return settle(session, name.to_vec(), verdict, told).await;
+        // Boxed: hardly any name is let in without a word more.
+        return Box::pin(settle(session, name.to_vec(), verdict, told)).await;
     }
     // The same for names that exist and names that do not.
     Answer::say(331, phrase!("Password, please."))
