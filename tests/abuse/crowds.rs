@@ -149,6 +149,8 @@ fn threads_follow_the_crowd() {
 fn the_reactors_helper_is_in_no_hurry() {
     let server = Server::start(&[]);
     assert_serves(&server);
+    // A thread gives itself its name, once it runs.
+    eventually("the helper runs", || server.threads("async-io") == 1);
     match (server.slack("async-io"), server.slack("async-global")) {
         (Ok(helper), Ok(tasks)) => {
             assert_eq!(helper, [10_000_000]);
