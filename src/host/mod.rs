@@ -275,9 +275,10 @@ impl Door {
             conn.settled();
         }
         service.arrived(&origin);
+        let alone = service.waits_alone();
+        let is_trusted = alone && conn.is_trusted();
         // In a box, for else the task would keep room for it after it is given to the service.
         let conn = Box::new(conn);
-        let alone = service.waits_alone();
         let session = async move {
             let _ticket = ticket;
             let began = Instant::now();
@@ -287,7 +288,7 @@ impl Door {
             say_goodbye(level, id, peer, service.name(), began.elapsed().as_secs_f64(), end);
         };
         if alone {
-            rt::spawn_alone(session);
+            rt::spawn_alone(session, is_trusted);
         } else {
             rt::spawn(session);
         }

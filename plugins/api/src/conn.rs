@@ -115,6 +115,11 @@ impl Conn {
         }
     }
 
+    /// Whether the peer is taken for quick, because those were that came before: its session may begin on a thread of its own.
+    pub fn is_trusted(&mut self) -> bool {
+        self.haste.is_trusted()
+    }
+
     /// Speaks Telnet (RFC 854) from now on: its commands are taken out of the text and its options refused.
     pub fn speak_telnet(&mut self) {
         self.telnet = Some(Telnet::default());

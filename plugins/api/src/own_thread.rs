@@ -2,6 +2,8 @@
 //! wait; of a peer whose next word comes within a fraction of a millisecond a thread hears sooner, and may block besides, so
 //! that its session needs no trips to the pool. Refuses to know what a session says.
 
+mod haste;
+
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem;
@@ -16,17 +18,15 @@ use futures::future::BoxFuture;
 use crate::give_way;
 use crate::listen;
 use crate::pool::{self, POOL};
-use crate::rt::Socket;
+use crate::rt::{self, Socket};
+
+pub(crate) use haste::Haste;
 
 /// Sessions with a thread of their own at once: half of the pool's are left to those who have none.
 const MOST: usize = pool::MOST / 2;
 /// How long a thread waits for its peer by itself: many times what a fast peer lets one wait for, and beside it going back and
 /// coming again costs nothing.
 const MOMENT: Duration = Duration::from_millis(10);
-/// A peer that takes no longer for its next word is quick.
-const QUICK: Duration = Duration::from_millis(5);
-/// So many quick words are worth a thread: more than who only logs in and waits has, or leaves, of whom thousands may come at once.
-const ENOUGH: u8 = 3;
 /// After so long it is looked whether the session is to end, or others wait for the thread.
 const TURN: Duration = Duration::from_millis(20);
 /// What a session may do on its thread in a row without listening: as long as a few trips to the pool take.
@@ -61,27 +61,6 @@ enum Standing {
 
 thread_local! {
     static STANDING: Cell<Standing> = const { Cell::new(Standing::Elsewhere) };
-}
-
-/// How quick a peer has been: its quick words, as far as they count.
-#[derive(Default)]
-pub(crate) struct Haste(u8);
-
-impl Haste {
-    /// A word has come after so long. Who was quick before has to show it only once more.
-    pub(crate) fn heard(&mut self, after: Duration) {
-        self.0 = if after < QUICK { (self.0 + 1).min(ENOUGH) } else { self.0.min(ENOUGH - 1) };
-    }
-
-    /// None has come for a while.
-    pub(crate) fn waited(&mut self) {
-        self.0 = self.0.min(ENOUGH - 1);
-    }
-
-    /// Whether it is worth a thread.
-    pub(crate) fn is_enough(&self) -> bool {
-        self.0 >= ENOUGH
-    }
 }
 
 /// What is waited for.
@@ -205,10 +184,24 @@ enum At {
     Over,
 }
 
-impl Session {
-    pub(crate) fn new(session: impl Future<Output = ()> + Send + 'static) -> Session {
-        Session(At::Executor(Box::pin(session)))
+/// Begins a session, on a thread at once where its peer is taken for quick and there is a place.
+pub(crate) fn begin(session: impl Future<Output = ()> + Send + 'static, is_trusted: bool) {
+    let session: BoxFuture<'static, ()> = Box::pin(session);
+    match is_trusted.then(Place::take).flatten() {
+        None => spawn(session),
+        // No task waits for it: most of those who are trusted end there.
+        Some(place) => POOL.begin(move |should_end| {
+            let left = stay(session, &place, should_end);
+            drop(place);
+            if let Some(session) = left {
+                spawn(session);
+            }
+        }),
     }
+}
+
+fn spawn(session: BoxFuture<'static, ()>) {
+    drop(rt::spawn(Session(At::Executor(session))));
 }
 
 impl Future for Session {

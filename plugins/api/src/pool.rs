@@ -79,6 +79,11 @@ impl Pool {
         }
     }
 
+    /// The same for work whose end nobody waits for.
+    pub(crate) fn begin(&'static self, work: impl FnOnce(&dyn Fn() -> bool) + Send + 'static) {
+        self.offer(Box::new(move || work(&|| self.wanted.load(Ordering::Relaxed))));
+    }
+
     /// Has it done by another thread, now; here where there is none and can be none.
     pub(crate) fn offer(&'static self, work: Work) {
         match self.put(work) {

@@ -99,9 +99,9 @@ pub fn is_to_give_way() -> bool {
 }
 
 /// As [`spawn`], for a session that has a thread of the pool to itself for as long as its peer answers at once
-/// ([`Service::waits_alone`](crate::Service::waits_alone)).
-pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static) {
-    drop(spawn(own_thread::Session::new(session)));
+/// ([`Service::waits_alone`](crate::Service::waits_alone)). It begins there where the peer [is trusted](crate::Conn::is_trusted).
+pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static, is_trusted: bool) {
+    own_thread::begin(session, is_trusted);
 }
 
 /// Has the session that runs here go back to the executor with its next wait, if it has a thread to itself: whom it waits for is too

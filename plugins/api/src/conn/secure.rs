@@ -29,6 +29,8 @@ impl Conn {
     /// limited time; the login time goes on. If it is dropped, whatever waits for the peer next goes on with the handshake.
     /// NotConnected: the peer has left without a word.
     pub async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        // Through TLS nobody has a thread, so that newcomers like this one are no reason to give them one.
+        self.haste.waited();
         self.flush().await?;
         self.inbox.begin_again();
         self.telnet = self.telnet.take().map(|_| Telnet::default());

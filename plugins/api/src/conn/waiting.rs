@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Conn;
 use crate::give_way;
@@ -30,6 +30,7 @@ impl Conn {
         give_way::listens();
         match waited {
             Waited::Ready | Waited::Not => {
+                self.haste.heard(Duration::ZERO);
                 self.stream.look_again();
                 Poll::Ready(None)
             }

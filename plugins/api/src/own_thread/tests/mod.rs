@@ -21,14 +21,24 @@ struct Client(BufReader<TcpStream>, mpsc::Receiver<Event>);
 
 impl Client {
     fn new(limits: Limits, shutdown: Shutdown) -> (Client, AbortHandle) {
+        Client::begun(limits, shutdown, |_| false)
+    }
+
+    /// One whose session is begun as that of a newcomer, who is taken for what those before were.
+    fn newcomer(shutdown: &Shutdown) -> Client {
+        Client::begun(Limits::default(), shutdown.clone(), Conn::is_trusted).0
+    }
+
+    fn begun(limits: Limits, shutdown: Shutdown, is_trusted: fn(&mut Conn) -> bool) -> (Client, AbortHandle) {
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         let (socket, peer) = door.accept().unwrap();
         let origin = Origin { id: 1, peer, local: peer, bound: peer.ip(), proxy: None };
         let (abort, registration) = AbortHandle::new_pair();
         let (tell, told) = mpsc::channel();
+        let mut conn = Conn::new(Socket::new(socket).unwrap(), origin, limits, shutdown);
+        let is_trusted = is_trusted(&mut conn);
         let session = async move {
-            let mut conn = Conn::new(Socket::new(socket).unwrap(), origin, limits, shutdown);
             loop {
                 match conn.next_alone().await.unwrap() {
                     Event::Line(_) => {
@@ -38,7 +48,7 @@ impl Client {
                 }
             }
         };
-        rt::spawn_alone(async { Abortable::new(session, registration).await.unwrap_or_default() });
+        rt::spawn_alone(async { Abortable::new(session, registration).await.unwrap_or_default() }, is_trusted);
         (Client(BufReader::new(client), told), abort)
     }
 
@@ -99,41 +109,46 @@ fn a_thread_may_be_left_before_a_wait() {
     until(|| taken() == 0);
 }
 
-/// Who logs in and waits, or leaves, has said too little to be worth a thread.
-#[test]
-fn haste_is_shown_by_a_few_words_and_once_more_after_each_rest() {
-    let (mut haste, at_once) = (Haste::default(), Duration::from_millis(1));
-    let mut says = |after: Duration| {
-        haste.heard(after);
-        haste.is_enough()
-    };
-    assert_eq!([at_once; 4].map(&mut says), [false, false, true, true]);
-    assert_eq!([QUICK, at_once, QUICK, QUICK, at_once].map(&mut says), [false, true, false, false, true]);
-    haste.waited();
-    assert!(!haste.is_enough());
-    haste.heard(at_once);
-    assert!(haste.is_enough());
-}
-
-/// Neither time nor the server's end is forgotten, nor that it is to be thrown out.
+/// Neither time nor the server's end is forgotten, nor that it is to be thrown out; wherever it began.
 #[test]
 fn who_never_stops_ends_all_the_same() {
     let _all = all_places();
-    let (trigger, shutdown) = Shutdown::new();
-    let (mut client, abort) = Client::new(Limits::default(), shutdown.clone());
-    until(|| client.says().unwrap());
-    abort.abort();
-    until(|| client.says().is_none());
-    let limits = Limits { login: 5 * TURN, ..Limits::default() };
-    let (mut client, _) = Client::new(limits, shutdown.clone());
-    until(|| client.says().is_none());
-    assert!(matches!(client.1.recv(), Ok(Event::LoginTimeout)));
-    let (mut client, _) = Client::new(Limits::default(), shutdown);
-    until(|| client.says().unwrap());
-    trigger.drain();
-    until(|| client.says().is_none());
-    assert!(matches!(client.1.recv(), Ok(Event::Shutdown)));
-    until(|| taken() == 0);
+    for is_trusted in [|_: &mut Conn| false, |_: &mut Conn| true] {
+        let (trigger, shutdown) = Shutdown::new();
+        let begun = |limits| Client::begun(limits, shutdown.clone(), is_trusted);
+        let (mut client, abort) = begun(Limits::default());
+        until(|| client.says().unwrap());
+        abort.abort();
+        until(|| client.says().is_none());
+        let (mut client, _) = begun(Limits { login: 5 * TURN, ..Limits::default() });
+        until(|| client.says().is_none());
+        assert!(matches!(client.1.recv(), Ok(Event::LoginTimeout)));
+        let (mut client, _) = begun(Limits::default());
+        until(|| client.says().unwrap());
+        trigger.drain();
+        until(|| client.says().is_none());
+        assert!(matches!(client.1.recv(), Ok(Event::Shutdown)));
+        until(|| taken() == 0);
+    }
+}
+
+/// Where those who come go at once, the next one has a thread from its first word on; where they stay and wait it has none.
+#[test]
+fn newcomers_are_taken_for_what_those_before_them_were() {
+    let _all = all_places();
+    let (_trigger, shutdown) = Shutdown::new();
+    until(|| {
+        let mut quick = Client::newcomer(&shutdown);
+        [quick.says(), quick.says(), quick.says()][0] == Some(true)
+    });
+    let mut waiting = Vec::new();
+    until(|| {
+        waiting.push(Client::newcomer(&shutdown));
+        until(|| taken() == 0);
+        Client::newcomer(&shutdown).says() == Some(false)
+    });
+    // Those who wait are served as before.
+    assert!(waiting.iter_mut().all(|client| client.says().is_some()));
 }
 
 #[test]
