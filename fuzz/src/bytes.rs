@@ -74,7 +74,7 @@ fn lines<'a>(stream: impl Iterator<Item = &'a [u8]>, longest: usize) -> Vec<Vec<
     for piece in stream {
         for &byte in piece {
             match telnet.decode(byte) {
-                Decoded::Byte(byte) => inbox.push(byte),
+                Decoded::Byte(byte) => inbox.extend(&[byte]),
                 Decoded::Two(first, second) => inbox.extend(&[first, second]),
                 Decoded::Refuse([iac, ..]) => assert_eq!(iac, 255),
                 Decoded::Nothing => {}

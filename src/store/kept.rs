@@ -92,7 +92,8 @@ impl KeptPartials {
 
     /// Drops the partial of that key; whether there was one.
     pub(super) fn forget(&self, key: &Key) -> bool {
-        let gone = self.map().remove(key);
+        // As a rule nothing is kept at all, and then nobody need know where this would be.
+        let gone = Some(self.map()).filter(|map| !map.is_empty()).and_then(|mut map| map.remove(key));
         gone.is_some()
     }
 

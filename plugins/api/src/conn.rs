@@ -23,9 +23,11 @@ use crate::stream::{Received, Stream};
 use crate::telnet::{Decoded, Telnet};
 use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
-/// What one read may bring: more than any command line of an honest client, small enough for the stack.
-const READ_SIZE: usize = 4096;
-/// The same where bytes are wanted as they are: four times fewer calls, and still small enough for the stack.
+/// What one read may bring: a few command lines of an honest client, and no more, since the room for it is cleared each time.
+const READ_SIZE: usize = 512;
+/// The same through TLS, where a line comes in a record of its own and handshakes are larger.
+const SEALED_SIZE: usize = 4096;
+/// The same where bytes are wanted as they are: fewer calls, and still small enough for the stack.
 const BYTES_SIZE: usize = 16 * 1024;
 /// Replies gathered for pipelined commands leave at this size at the latest: one full TCP segment train, not a heap.
 const FLUSH_SIZE: usize = 16 * 1024;
@@ -299,6 +301,7 @@ impl Conn {
             }
             let received = match wanted {
                 Wanted::Bytes => self.poll_receive::<BYTES_SIZE>(cx),
+                _ if self.stream.tunnel().is_some() => self.poll_receive::<SEALED_SIZE>(cx),
                 Wanted::Lines | Wanted::LinesAlone | Wanted::Nothing => self.poll_receive::<READ_SIZE>(cx),
             };
             if received?.is_pending() {
@@ -327,13 +330,18 @@ impl Conn {
         match &mut self.telnet {
             None => self.inbox.extend(received),
             Some(telnet) => {
-                for &byte in received {
+                let mut rest = received;
+                loop {
+                    let (text, behind) = rest.split_at(telnet.text(rest));
+                    self.inbox.extend(text);
+                    let Some((&byte, behind)) = behind.split_first() else { break };
                     match telnet.decode(byte) {
-                        Decoded::Byte(byte) => self.inbox.push(byte),
+                        Decoded::Byte(byte) => self.inbox.extend(&[byte]),
                         Decoded::Two(first, second) => self.inbox.extend(&[first, second]),
                         Decoded::Refuse(answer) => self.outbox.extend(answer),
                         Decoded::Nothing => {}
                     }
+                    rest = behind;
                 }
             }
         }

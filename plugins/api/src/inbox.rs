@@ -32,11 +32,6 @@ pub enum Taken {
 }
 
 impl Inbox {
-    /// One more byte.
-    pub fn push(&mut self, byte: u8) {
-        self.bytes.push(byte);
-    }
-
     /// More bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

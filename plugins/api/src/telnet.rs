@@ -1,4 +1,4 @@
-//! The Telnet layer of a line-based control connection (RFC 854), one byte at a time.
+//! The Telnet layer of a line-based control connection (RFC 854), byte by byte.
 //! Owns what is text and what is negotiation; refuses to know lines, commands or sockets.
 
 /// Interpret As Command: what opens every Telnet sequence.
@@ -50,6 +50,14 @@ pub enum Decoded {
 }
 
 impl Telnet {
+    /// How many of the first bytes that were received are text as they are, so that none of them need be decoded.
+    pub fn text(&self, received: &[u8]) -> usize {
+        match self.state {
+            State::Text => received.iter().position(|&byte| byte == IAC).unwrap_or(received.len()),
+            _ => 0,
+        }
+    }
+
     /// Decodes one received byte: what it adds to the text, and what must be answered.
     pub fn decode(&mut self, byte: u8) -> Decoded {
         let (state, decoded) = match (self.state, byte) {
@@ -87,7 +95,9 @@ mod tests {
 
     fn run(input: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let (mut telnet, mut text, mut answer) = (Telnet::default(), Vec::new(), Vec::new());
-        for &byte in input {
+        for (at, &byte) in input.iter().enumerate() {
+            let is_text = telnet.text(&input[at..]) > 0;
+            assert!(!is_text || telnet.clone().decode(byte) == Decoded::Byte(byte));
             match telnet.decode(byte) {
                 Decoded::Byte(a) => text.push(a),
                 Decoded::Two(a, b) => text.extend([a, b]),
