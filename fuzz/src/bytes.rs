@@ -4,7 +4,7 @@ use gftp::ftp::data::ascii::{FromNetwork, Position, ToNetwork};
 use gftp::ftp::data::coding::{Decode, Encode, MOST_DECODED};
 use gftp::ftp::data::deflate::{Deflate, Inflate, Level};
 use gftp_plugin::inbox::{Inbox, Taken};
-use gftp_plugin::telnet::{Decoded, Telnet};
+use gftp_plugin::telnet::Telnet;
 
 use crate::pieces;
 
@@ -72,14 +72,7 @@ pub fn telnet(data: &[u8]) {
 fn lines<'a>(stream: impl Iterator<Item = &'a [u8]>, longest: usize) -> Vec<Vec<u8>> {
     let (mut telnet, mut inbox, mut lines) = (Telnet::default(), Inbox::default(), Vec::new());
     for piece in stream {
-        for &byte in piece {
-            match telnet.decode(byte) {
-                Decoded::Byte(byte) => inbox.extend(&[byte]),
-                Decoded::Two(first, second) => inbox.extend(&[first, second]),
-                Decoded::Refuse([iac, ..]) => assert_eq!(iac, 255),
-                Decoded::Nothing => {}
-            }
-        }
+        telnet.take_apart(piece, |text| inbox.extend(text), |answer| assert!(matches!(answer, [255, 252 | 254, _])));
         while let Some(taken) = inbox.take_line(longest) {
             match taken {
                 Taken::Line(line) => lines.push(line),

@@ -81,7 +81,7 @@ impl<'a> Control<'a> {
     ) -> Self {
         conn.set_busy(true);
         Control {
-            pipelined: conn.has_line(),
+            pipelined: conn.is_ahead(),
             conn,
             waiting,
             language,
@@ -193,6 +193,7 @@ impl<'a> Control<'a> {
                 },
                 // Here, and with the beginning of a line at most: what it will be is said after the upload's end.
                 Now::Silence => return None,
+                Now::More => {}
                 Now::Nothing => heard_all = true,
             }
         }

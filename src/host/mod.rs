@@ -276,7 +276,7 @@ impl Door {
         }
         service.arrived(&origin);
         let alone = service.waits_alone();
-        let is_trusted = alone && conn.is_trusted();
+        let place = if alone { conn.place_on_trust() } else { None };
         // In a box, for else the task would keep room for it after it is given to the service.
         let conn = Box::new(conn);
         let session = async move {
@@ -288,7 +288,7 @@ impl Door {
             say_goodbye(level, id, peer, service.name(), began.elapsed().as_secs_f64(), end);
         };
         if alone {
-            rt::spawn_alone(session, is_trusted);
+            rt::spawn_alone(session, place);
         } else {
             rt::spawn(session);
         }

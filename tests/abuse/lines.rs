@@ -198,6 +198,43 @@ fn an_abort_behind_a_flood_of_commands_is_not_overheard() {
     assert_eq!(fs::read(server.root().join("good")).unwrap(), b"good");
 }
 
+/// Behind a line without end as well: after so many reads of it the upload counted as heard out.
+#[test]
+fn an_abort_behind_an_endless_line_is_not_overheard() {
+    let server = Server::start(&[]);
+    fs::write(server.root().join("good"), "good").unwrap();
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    data.write_all(b"cut").unwrap();
+    drop(data);
+    control.send(&[b"STOR good\r\n".as_slice(), &[b'A'; 128 * 1024], b"\r\nABOR\r\n"].concat()).unwrap();
+    for code in [150, 500, 426, 226] {
+        control.expect(code).unwrap();
+    }
+    assert_eq!(fs::read(server.root().join("good")).unwrap(), b"good");
+}
+
+/// What a client sends ahead is answered in its order, wherever one read ends and the next begins.
+#[test]
+fn what_was_sent_ahead_of_a_transfer_is_answered_behind_it() {
+    /// What a session reads at once: the command that begins the transfer is the last in it.
+    const AT_ONCE: usize = 512;
+    let server = Server::start(&[]);
+    fs::File::create(server.root().join("big")).unwrap().set_len(64 << 20).unwrap();
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    let retr = b"RETR big\r\n";
+    let before = [&b"PWD\r\n".repeat(2)[..], &b"NOOP\r\n".repeat(82), retr].concat();
+    assert_eq!(before.len(), AT_ONCE);
+    control.send(&[&before[..], b"NOOP\r\n"].concat()).unwrap();
+    (0..2).for_each(|_| drop(control.expect(257).unwrap()));
+    (0..82).for_each(|_| drop(control.expect(200).unwrap()));
+    control.expect(150).unwrap();
+    assert_eq!(read_all(&mut data).unwrap().len(), 64 << 20);
+    control.expect(226).unwrap();
+    control.expect(200).unwrap();
+}
+
 /// As Python's ftplib aborts: a read stops before the last byte of what is urgent. A session that answers at once has a thread for
 /// itself, and may look but once before it publishes.
 #[test]

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Voice;
 use crate::inbox::{Inbox, Taken};
-use crate::own_thread::{self, Haste};
+use crate::own_thread::{self, Haste, Place};
 use crate::rt::{Socket, Timer};
 use crate::stream::{Received, Stream};
-use crate::telnet::{Decoded, Telnet};
+use crate::telnet::Telnet;
 use crate::{Conduct, Event, Limits, Offence, Origin, Shutdown, listen};
 
 /// What one read may bring: a few command lines of an honest client, and no more, since the room for it is cleared each time.
@@ -58,6 +58,8 @@ pub enum Now {
     Event(io::Result<Event>),
     /// The peer has said nothing more, and has not left.
     Silence,
+    /// Nothing yet, and it has more to say: what was read was no event so far.
+    More,
     /// Nothing that is known of: it speaks TLS, or has replies to take before it is listened to.
     Nothing,
 }
@@ -117,9 +119,10 @@ impl Conn {
         }
     }
 
-    /// Whether the peer is taken for quick, because those were that came before: its session may begin on a thread of its own.
-    pub fn is_trusted(&mut self) -> bool {
-        self.haste.is_trusted()
+    /// A thread for the session to begin on, if the peer is taken for quick because those were that came before. What newcomers are
+    /// trusted with is bounded, and this takes some of it: it is for who begins the session with that.
+    pub fn place_on_trust(&mut self) -> Option<Place> {
+        Place::take_if(|| self.haste.take_on_trust())
     }
 
     /// Speaks Telnet (RFC 854) from now on: its commands are taken out of the text and its options refused.
@@ -158,6 +161,7 @@ impl Conn {
     pub fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
         self.active = Instant::now();
+        self.haste.waited_for_others();
     }
 
     /// The next thing that happens. Replies that were queued leave first, in one write. Safe to cancel: nothing
@@ -223,8 +227,15 @@ impl Conn {
         match poll_fn(|cx| Poll::Ready(self.poll_event(cx, Wanted::Lines))).await {
             Poll::Ready(event) => Now::Event(event),
             Poll::Pending if self.stream.is_silent() => Now::Silence,
+            // It could have been read on.
+            Poll::Pending if self.outbox.is_empty() && self.stream.unsent() == 0 && !self.stream.waits() => Now::More,
             Poll::Pending => Now::Nothing,
         }
+    }
+
+    /// Whether the peer has sent more than was handed out, without waiting for an answer, as far as the last read tells.
+    pub fn is_ahead(&self) -> bool {
+        !self.inbox.is_empty() || self.stream.has_left()
     }
 
     /// Whether the peer has sent something that was not looked at yet.
@@ -305,6 +316,9 @@ impl Conn {
                 Wanted::Lines | Wanted::LinesAlone | Wanted::Nothing => self.poll_receive::<READ_SIZE>(cx),
             };
             if received?.is_pending() {
+                if !own_thread::is_here() {
+                    self.haste.waits();
+                }
                 return self.poll_time(cx);
             }
         }
@@ -325,25 +339,15 @@ impl Conn {
     fn receive(&mut self, received: &[u8]) {
         if !own_thread::is_here() {
             self.voice.raise();
-            self.haste.heard(self.active.elapsed());
         }
+        self.haste.came();
         match &mut self.telnet {
             None => self.inbox.extend(received),
-            Some(telnet) => {
-                let mut rest = received;
-                loop {
-                    let (text, behind) = rest.split_at(telnet.text(rest));
-                    self.inbox.extend(text);
-                    let Some((&byte, behind)) = behind.split_first() else { break };
-                    match telnet.decode(byte) {
-                        Decoded::Byte(byte) => self.inbox.extend(&[byte]),
-                        Decoded::Two(first, second) => self.inbox.extend(&[first, second]),
-                        Decoded::Refuse(answer) => self.outbox.extend(answer),
-                        Decoded::Nothing => {}
-                    }
-                    rest = behind;
-                }
-            }
+            Some(telnet) => telnet.take_apart(
+                received,
+                |text| self.inbox.extend(text),
+                |answer| self.outbox.extend_from_slice(answer),
+            ),
         }
     }
 
@@ -363,7 +367,10 @@ impl Conn {
             self.active = Instant::now();
         }
         Some(match taken {
-            Taken::Line(line) => Event::Line(line),
+            Taken::Line(line) => {
+                self.haste.heard();
+                Event::Line(line)
+            }
             Taken::TooLong | Taken::Endless => {
                 self.conduct.offence(Offence::LongLine);
                 Event::TooLong

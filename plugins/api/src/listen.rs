@@ -50,12 +50,18 @@ pub fn open(address: SocketAddr, dual: bool) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(!(dual && address.ip().is_unspecified()))?;
     }
-    socket.set_tcp_nodelay(true)?;
-    socket.set_out_of_band_inline(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+    as_all_are(&socket)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from(socket))
+}
+
+/// What holds for every connection, whoever began it: small packets leave at once, an urgent byte is one among the others, and a peer
+/// that is gone is found out. What is accepted has it from its listener.
+pub(crate) fn as_all_are(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_out_of_band_inline(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))
 }
 
 /// Takes the next connection. A connection that died in the queue is passed over; a lack of descriptors or memory is

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
 use crate::give_way;
@@ -180,23 +181,24 @@ pub(crate) struct Session(At);
 enum At {
     Executor(BoxFuture<'static, ()>),
     /// Comes back with the session, unless that has ended.
-    Thread(BoxFuture<'static, Option<BoxFuture<'static, ()>>>),
+    Thread(oneshot::Receiver<Option<BoxFuture<'static, ()>>>),
     Over,
 }
 
-/// Begins a session, on a thread at once where its peer is taken for quick and there is a place.
-pub(crate) fn begin(session: impl Future<Output = ()> + Send + 'static, is_trusted: bool) {
+/// Begins a session, on a thread at once where it has a place for that.
+pub(crate) fn begin(session: impl Future<Output = ()> + Send + 'static, place: Option<Place>) {
     let session: BoxFuture<'static, ()> = Box::pin(session);
-    match is_trusted.then(Place::take).flatten() {
-        None => spawn(session),
-        // No task waits for it: most of those who are trusted end there.
-        Some(place) => POOL.begin(move |should_end| {
-            let left = stay(session, &place, should_end);
-            drop(place);
-            if let Some(session) = left {
-                spawn(session);
-            }
-        }),
+    let Some(place) = place else { return spawn(session) };
+    // No task waits for it: most of those who begin there end there.
+    let refused = POOL.begin((session, place), |(session, place), should_end| {
+        let left = stay(session, &place, should_end);
+        drop(place);
+        if let Some(session) = left {
+            spawn(session);
+        }
+    });
+    if let Some((session, _)) = refused {
+        spawn(session);
     }
 }
 
@@ -211,10 +213,11 @@ impl Future for Session {
         let mut standing = Standing::Executor { asks: false };
         loop {
             let (next, polled) = match mem::replace(&mut self.0, At::Over) {
-                At::Thread(mut stay) => match stay.as_mut().poll(cx) {
-                    Poll::Ready(Some(session)) => (At::Executor(session), None),
-                    Poll::Ready(None) => (At::Over, Some(Poll::Ready(()))),
-                    Poll::Pending => (At::Thread(stay), Some(Poll::Pending)),
+                At::Thread(mut back) => match Pin::new(&mut back).poll(cx) {
+                    Poll::Ready(Ok(Some(session))) => (At::Executor(session), None),
+                    // It has ended; where nothing comes, by a panic.
+                    Poll::Ready(Ok(None) | Err(oneshot::Canceled)) => (At::Over, Some(Poll::Ready(()))),
+                    Poll::Pending => (At::Thread(back), Some(Poll::Pending)),
                 },
                 At::Executor(mut session) => {
                     let (polled, stood) = standing_at(standing, || session.as_mut().poll(cx));
@@ -237,11 +240,19 @@ impl Future for Session {
     }
 }
 
-/// Gives the session a thread if there is a place for it.
+/// Gives the session a thread if there is a place for it, and one that is free: it must not wait for those who wait for a disk.
 fn thread_for(session: BoxFuture<'static, ()>) -> At {
-    match Place::take() {
-        Some(place) => At::Thread(Box::pin(POOL.run(move |should_end| stay(session, &place, should_end)))),
-        None => At::Executor(session),
+    let Some(place) = Place::take_if(|| true) else { return At::Executor(session) };
+    let (give, back) = oneshot::channel();
+    let refused = POOL.begin((session, place, give), |(session, place, give), is_wanted| {
+        let left = stay(session, &place, &|| is_wanted() || give.is_canceled());
+        drop(place);
+        // The task may be gone by now, and with it the session.
+        let _ = give.send(left);
+    });
+    match refused {
+        Some((session, ..)) => At::Executor(session),
+        None => At::Thread(back),
     }
 }
 
@@ -288,13 +299,15 @@ impl Wake for Woken {
     }
 }
 
-/// A place among those who have a thread.
-struct Place;
+/// A place among those who have a thread of their own.
+pub struct Place(());
 
 impl Place {
-    fn take() -> Option<Place> {
+    /// Takes one if there is one, and it is wanted then.
+    pub(crate) fn take_if(is_wanted: impl FnOnce() -> bool) -> Option<Place> {
         let one_more = |taken| may_come(taken).then_some(taken + 1);
-        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Place)
+        let place = TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Place(()))?;
+        is_wanted().then_some(place)
     }
 }
 

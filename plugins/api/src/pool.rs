@@ -40,14 +40,15 @@ struct Queue {
     resting: usize,
 }
 
-/// What comes of a new piece of work.
-enum Put {
-    /// A thread that rests is to be woken.
-    Wake,
-    /// Nothing: a thread that has begun or ends its work takes it.
-    Taken,
-    /// It has to be done here and now: this machine lets us have no thread at all.
-    Alone(Work),
+/// A thread for one more piece of work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// One that rests: it is to be woken.
+    Resting,
+    /// One that has begun for it.
+    Begun,
+    /// There is none, until one that works is done with what it does.
+    None,
 }
 
 impl Pool {
@@ -79,19 +80,39 @@ impl Pool {
         }
     }
 
-    /// The same for work whose end nobody waits for.
-    pub(crate) fn begin(&'static self, work: impl FnOnce(&dyn Fn() -> bool) + Send + 'static) {
-        self.offer(Box::new(move || work(&|| self.wanted.load(Ordering::Relaxed))));
+    /// Does it on a thread if one is free for it, and nobody waits for its end; gives it back where there is none, since it may be what
+    /// must not wait for a thread. The work is told whether it should end soon, because others wait for a thread.
+    pub(crate) fn begin<T: Send + 'static>(
+        &'static self,
+        lent: T,
+        work: impl FnOnce(T, &dyn Fn() -> bool) + Send + 'static,
+    ) -> Option<T> {
+        let mut queue = self.lock();
+        let found = self.find(&mut queue);
+        if found == Found::None {
+            return Some(lent);
+        }
+        queue.waiting.push_back(Box::new(move || work(lent, &|| self.wanted.load(Ordering::Relaxed))));
+        self.note(&queue);
+        drop(queue);
+        self.wake(found);
+        None
     }
 
-    /// Has it done by another thread, now; here where there is none and can be none.
+    /// Has it done by another thread, now or once one is free; here where there is none and can be none.
     pub(crate) fn offer(&'static self, work: Work) {
-        match self.put(work) {
-            // Not under the lock, which the woken thread takes first.
-            Put::Wake => self.called.notify_one(),
-            Put::Taken => {}
-            Put::Alone(work) => work(),
+        let mut queue = self.lock();
+        let found = self.find(&mut queue);
+        if found == Found::None && queue.threads == 0 {
+            // It holds up the task that asks, and all others.
+            self.wanted.store(true, Ordering::Relaxed);
+            drop(queue);
+            return work();
         }
+        queue.waiting.push_back(work);
+        self.note(&queue);
+        drop(queue);
+        self.wake(found);
     }
 
     /// Threads that there are.
@@ -100,28 +121,29 @@ impl Pool {
         self.lock().threads
     }
 
-    fn put(&'static self, work: Work) -> Put {
-        let mut queue = self.lock();
-        queue.waiting.push_back(work);
-        let mut put = Put::Taken;
-        if queue.resting >= queue.waiting.len() {
-            put = Put::Wake;
-        } else if queue.threads < MOST {
-            match thread::Builder::new().name("gftp-pool".to_string()).spawn(|| self.serve()) {
-                Ok(_) => {
-                    queue.threads += 1;
-                    queue.starting += 1;
-                }
-                Err(_) if queue.threads == 0 => put = queue.waiting.pop_back().map_or(Put::Taken, Put::Alone),
-                Err(_) => {}
+    fn find(&'static self, queue: &mut Queue) -> Found {
+        if queue.resting > queue.waiting.len() {
+            return Found::Resting;
+        }
+        if queue.threads == MOST {
+            return Found::None;
+        }
+        match thread::Builder::new().name("gftp-pool".to_string()).spawn(|| self.serve()) {
+            Ok(_) => {
+                queue.threads += 1;
+                queue.starting += 1;
+                Found::Begun
             }
+            // The machine lets us have no more.
+            Err(_) => Found::None,
         }
-        self.note(&queue);
-        if matches!(put, Put::Alone(_)) {
-            // It holds up the task that asks, and all others.
-            self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Not under the lock, which the woken thread takes first.
+    fn wake(&self, found: Found) {
+        if found == Found::Resting {
+            self.called.notify_one();
         }
-        put
     }
 
     /// A thread's life.
@@ -132,7 +154,7 @@ impl Pool {
             while let Some(work) = queue.waiting.pop_front() {
                 self.note(&queue);
                 drop(queue);
-                // A result that nobody wants any more may panic when it is dropped.
+                // So may work that nobody waits for, and a result that nobody wants any more when it is dropped.
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queue = self.lock();
             }
@@ -205,6 +227,35 @@ mod tests {
         });
         assert_eq!(block_on(join_all(works)).len(), WORKS);
         assert!(most.load(Ordering::SeqCst) <= MOST && !pool.wanted.load(Ordering::SeqCst));
+    }
+
+    /// A session that could be served elsewhere would be neither greeted nor ended behind a disk that hangs.
+    #[test]
+    fn what_need_not_wait_for_a_thread_is_given_back() {
+        let (pool, all) = (pool(), Arc::new(Barrier::new(MOST + 1)));
+        let works: Vec<_> = (0..MOST)
+            .map(|_| {
+                let all = Arc::clone(&all);
+                pool.begin((), move |(), _| drop(all.wait()))
+            })
+            .collect();
+        assert!(works.iter().all(Option::is_none), "each has a thread");
+        assert_eq!(pool.begin(7, |_, _| ()), Some(7));
+        assert!(!pool.wanted.load(Ordering::SeqCst), "and nobody is held up");
+        all.wait();
+        let (done, is_done) = std::sync::mpsc::channel();
+        while pool.begin(done.clone(), |done, _| done.send(7).unwrap_or_default()).is_some() {
+            thread::yield_now();
+        }
+        assert_eq!(is_done.recv(), Ok(7));
+    }
+
+    /// A thread that has had to do with a panic goes on, and so does everybody else.
+    #[test]
+    fn a_panic_that_nobody_waits_for_is_nobodys() {
+        let pool = pool();
+        let begun = pool.begin((), |(), _| resume_unwind(Box::new("a panic for a test")));
+        assert_eq!((begun, block_on(pool.run(|_| 7))), (None, 7));
     }
 
     #[test]

@@ -14,9 +14,13 @@ use std::time::{Duration, Instant};
 
 use crate::crew;
 use crate::give_way;
+use crate::listen;
 use crate::own_thread;
+pub use crate::own_thread::Place;
 use crate::pool::POOL;
 use crate::share::{self, Helpers};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use crate::socket::Socket;
@@ -72,6 +76,16 @@ pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     POOL.run(|_| work()).await
 }
 
+/// Drops what may block when it goes, such as a large file that has lost its name meanwhile: here where the session has a thread of its own, else on
+/// the pool.
+pub fn drop_elsewhere<T: Send + 'static>(it: T) {
+    if own_thread::is_here() {
+        drop(it);
+    } else {
+        POOL.offer(Box::new(move || drop(it)));
+    }
+}
+
 /// As [`unblock`], for work of any length: it asks often whether it should end soon, because others wait for a thread or
 /// nobody waits for its result, and obeys. It may lose its core for a moment then.
 pub async fn unblock_long<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> T {
@@ -99,9 +113,9 @@ pub fn is_to_give_way() -> bool {
 }
 
 /// As [`spawn`], for a session that has a thread of the pool to itself for as long as its peer answers at once
-/// ([`Service::waits_alone`](crate::Service::waits_alone)). It begins there where the peer [is trusted](crate::Conn::is_trusted).
-pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static, is_trusted: bool) {
-    own_thread::begin(session, is_trusted);
+/// ([`Service::waits_alone`](crate::Service::waits_alone)). It begins there where it [has a place](crate::Conn::place_on_trust).
+pub fn spawn_alone(session: impl Future<Output = ()> + Send + 'static, place: Option<Place>) {
+    own_thread::begin(session, place);
 }
 
 /// Has the session that runs here go back to the executor with its next wait, if it has a thread to itself: whom it waits for is too
@@ -150,7 +164,11 @@ pub async fn resolve(host: &str) -> io::Result<Vec<SocketAddr>> {
 /// Connects to `to`; where it is said, from the local address `from` (any free port), so that the peer sees one it already knows.
 pub async fn connect(from: Option<IpAddr>, to: SocketAddr) -> io::Result<Socket> {
     let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    listen::as_all_are(&socket)?;
     if let Some(from) = from {
+        // The port is chosen when it is known where to. Else it is nobody else's for a minute after the connection has ended, and
+        // some 28,000 within that are all there are. Where the kernel does not know this, it is as it was.
+        let _ = setsockopt(&socket, IpBindAddressNoPort, &true);
         socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
     }
     socket.set_nonblocking(true)?;

@@ -27,7 +27,7 @@ pub trait Service: Send + Sync + 'static {
     fn begin(&self) {}
 
     /// A connection was accepted, and will be served. Said in the order of accepting, which the calls of
-    /// [`Service::serve`] need not have, since each is a task of its own: for services that keep an order. Nothing here
+    /// [`Service::serve`] need not have, since each runs by itself: for services that keep an order. Nothing here
     /// may wait.
     fn arrived(&self, origin: &Origin) {
         let _ = origin;

@@ -124,6 +124,16 @@ impl Stream {
         held || listen::has_input(&self.socket)
     }
 
+    /// Whether the last read has left something behind, or something has come since then where it may have.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left == Left::Unknown && self.has_more()
+    }
+
+    /// Whether the last read had to wait.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting
+    }
+
     /// Something may have come since the last read.
     pub(crate) fn look_again(&mut self) {
         self.left = Left::Unknown;

@@ -1,4 +1,4 @@
-//! The Telnet layer of a line-based control connection (RFC 854), byte by byte.
+//! The Telnet layer of a line-based control connection (RFC 854), byte by byte where there is any of it.
 //! Owns what is text and what is negotiation; refuses to know lines, commands or sockets.
 
 /// Interpret As Command: what opens every Telnet sequence.
@@ -38,7 +38,7 @@ enum State {
 
 /// What one received byte comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decoded {
+enum Decoded {
     /// One byte of text.
     Byte(u8),
     /// Two bytes of text: an 0xFF that opened no Telnet sequence, and what followed it (which may be CR or LF).
@@ -50,8 +50,25 @@ pub enum Decoded {
 }
 
 impl Telnet {
+    /// Takes apart what was received: gives its text to `text`, in pieces, and what must be answered to `answer`.
+    pub fn take_apart(&mut self, received: &[u8], mut text: impl FnMut(&[u8]), mut answer: impl FnMut(&[u8])) {
+        let mut rest = received;
+        loop {
+            let (plain, behind) = rest.split_at(self.text_len(rest));
+            text(plain);
+            let Some((&byte, behind)) = behind.split_first() else { return };
+            match self.decode(byte) {
+                Decoded::Byte(byte) => text(&[byte]),
+                Decoded::Two(first, second) => text(&[first, second]),
+                Decoded::Refuse(refusal) => answer(&refusal),
+                Decoded::Nothing => {}
+            }
+            rest = behind;
+        }
+    }
+
     /// How many of the first bytes that were received are text as they are, so that none of them need be decoded.
-    pub fn text(&self, received: &[u8]) -> usize {
+    fn text_len(&self, received: &[u8]) -> usize {
         match self.state {
             State::Text => received.iter().position(|&byte| byte == IAC).unwrap_or(received.len()),
             _ => 0,
@@ -59,7 +76,7 @@ impl Telnet {
     }
 
     /// Decodes one received byte: what it adds to the text, and what must be answered.
-    pub fn decode(&mut self, byte: u8) -> Decoded {
+    fn decode(&mut self, byte: u8) -> Decoded {
         let (state, decoded) = match (self.state, byte) {
             (State::Text, IAC) => (State::Command, Decoded::Nothing),
             (State::Text, _) => (State::Text, Decoded::Byte(byte)),
@@ -93,19 +110,21 @@ mod tests {
 
     use super::*;
 
+    /// What comes of it, as a whole and byte by byte.
     fn run(input: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let (mut telnet, mut text, mut answer) = (Telnet::default(), Vec::new(), Vec::new());
-        for (at, &byte) in input.iter().enumerate() {
-            let is_text = telnet.text(&input[at..]) > 0;
-            assert!(!is_text || telnet.clone().decode(byte) == Decoded::Byte(byte));
-            match telnet.decode(byte) {
-                Decoded::Byte(a) => text.push(a),
-                Decoded::Two(a, b) => text.extend([a, b]),
-                Decoded::Nothing => {}
-                Decoded::Refuse(bytes) => answer.extend(bytes),
+        let [whole, cut] = [input.len(), 1].map(|size| {
+            let (mut telnet, mut text, mut answer) = (Telnet::default(), Vec::new(), Vec::new());
+            for piece in input.chunks(size.max(1)) {
+                telnet.take_apart(
+                    piece,
+                    |bytes| text.extend_from_slice(bytes),
+                    |bytes| answer.extend_from_slice(bytes),
+                );
             }
-        }
-        (text, answer)
+            (text, answer)
+        });
+        assert_eq!(whole, cut, "{input:x?}");
+        whole
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Conn {
     /// NotConnected: the peer has left without a word.
     pub async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
         // Through TLS nobody has a thread, so that newcomers like this one are no reason to give them one.
-        self.haste.waited();
+        self.haste.forfeit();
         self.flush().await?;
         self.inbox.begin_again();
         self.telnet = self.telnet.take().map(|_| Telnet::default());

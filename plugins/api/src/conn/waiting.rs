@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Conn;
 use crate::give_way;
@@ -30,12 +30,12 @@ impl Conn {
         give_way::listens();
         match waited {
             Waited::Ready | Waited::Not => {
-                self.haste.heard(Duration::ZERO);
+                // However long that was, it was but a moment.
                 self.stream.look_again();
                 Poll::Ready(None)
             }
             Waited::Silence => {
-                self.haste.waited();
+                self.haste.forfeit();
                 Poll::Pending
             }
             Waited::Going => Poll::Pending,

@@ -2,14 +2,14 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A peer that takes no longer for its next word is quick.
-pub(super) const QUICK: Duration = Duration::from_millis(5);
+const QUICK: Duration = Duration::from_millis(5);
 /// So many quick words are worth a thread: more than who only logs in and waits has, of whom thousands may come at once.
 const ENOUGH: u8 = 3;
-/// Newcomers that are trusted at once: twice as many as have been seen to come and go together, and if all of them wait after all, as
-/// threads that rest they hold 640 KiB for some seconds.
+/// Newcomers that may be trusted before another peer has been quick: twice as many as have been seen to come and go together, and if all
+/// of them wait after all, as threads that rest they hold 640 KiB for some seconds.
 const MOST_TRUSTED: usize = 32;
 
 /// What newcomers are trusted with.
@@ -37,6 +37,10 @@ pub(crate) struct Haste {
     /// Its quick words, as far as they count.
     words: u8,
     repute: Repute,
+    /// Since when it is waited for, where nobody else's time is counted with it.
+    waited_since: Option<Instant>,
+    /// Whether what has come since its last word, if anything has, came without letting anybody wait.
+    came_quickly: Option<bool>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -51,27 +55,50 @@ enum Repute {
 }
 
 impl Haste {
-    /// Whether a newcomer is taken for quick before it has said anything, because those before it were.
-    pub(crate) fn is_trusted(&mut self) -> bool {
+    /// Takes a newcomer for quick before it has said anything, if those before it were; whether it is.
+    pub(crate) fn take_on_trust(&mut self) -> bool {
         if self.repute == Repute::None && TRUST.take() {
             self.repute = Repute::Trusted;
         }
         self.repute == Repute::Trusted
     }
 
-    /// A word has come after so long. Who was quick before has to show it only once more.
-    pub(crate) fn heard(&mut self, after: Duration) {
-        if after >= QUICK {
-            return self.waited();
-        }
-        self.words = (self.words + 1).min(ENOUGH);
-        if self.words == ENOUGH && mem::replace(&mut self.repute, Repute::Own) != Repute::Own {
-            TRUST.earn();
+    /// It is waited for, with many others. Who leaves from there has not shown that it was quick.
+    pub(crate) fn waits(&mut self) {
+        self.waited_since.get_or_insert_with(Instant::now);
+        if self.repute == Repute::Trusted {
+            self.repute = Repute::None;
         }
     }
 
-    /// None has come for a while.
-    pub(crate) fn waited(&mut self) {
+    /// It was not what was waited for.
+    pub(crate) fn waited_for_others(&mut self) {
+        self.waited_since = None;
+    }
+
+    /// Something has come.
+    pub(crate) fn came(&mut self) {
+        let quickly = self.waited_since.take().is_none_or(|since| since.elapsed() < QUICK);
+        self.came_quickly = Some(quickly && self.came_quickly != Some(false));
+    }
+
+    /// A word was in it. Several that come together are one, and so is one that comes in pieces. Who was quick before has to show it
+    /// only once more.
+    pub(crate) fn heard(&mut self) {
+        match self.came_quickly.take() {
+            None => {}
+            Some(false) => self.forfeit(),
+            Some(true) => {
+                self.words = (self.words + 1).min(ENOUGH);
+                if self.words == ENOUGH && mem::replace(&mut self.repute, Repute::Own) != Repute::Own {
+                    TRUST.earn();
+                }
+            }
+        }
+    }
+
+    /// It was waited for, or can have no thread: what it was trusted with is lost.
+    pub(crate) fn forfeit(&mut self) {
         self.words = self.words.min(ENOUGH - 1);
         self.repute = Repute::Own;
     }
@@ -98,17 +125,61 @@ mod tests {
     /// Who logs in and waits has said too little to be worth a thread.
     #[test]
     fn haste_is_shown_by_a_few_words_and_once_more_after_each_rest() {
-        let (mut haste, at_once) = (Haste::default(), Duration::from_millis(1));
+        let mut haste = Haste::default();
         let mut says = |after: Duration| {
-            haste.heard(after);
+            haste.waited_since = Instant::now().checked_sub(after);
+            haste.came();
+            haste.heard();
             haste.is_enough()
         };
+        let at_once = Duration::ZERO;
         assert_eq!([at_once; 4].map(&mut says), [false, false, true, true]);
         assert_eq!([QUICK, at_once, QUICK, QUICK, at_once].map(&mut says), [false, true, false, false, true]);
-        haste.waited();
+        haste.forfeit();
         assert!(!haste.is_enough());
-        haste.heard(at_once);
+        haste.came();
+        haste.heard();
         assert!(haste.is_enough());
+    }
+
+    /// A long line comes in many pieces, and a client that sends ahead in one.
+    #[test]
+    fn a_word_is_a_line_that_was_waited_for() {
+        let mut haste = Haste::default();
+        (0..9).for_each(|_| haste.came());
+        (0..9).for_each(|_| haste.heard());
+        assert_eq!(haste.words, 1);
+        haste.waited_since = Instant::now().checked_sub(QUICK);
+        haste.came();
+        haste.came();
+        haste.heard();
+        haste.came();
+        haste.heard();
+        assert_eq!(haste.words, 2, "a piece of it was waited for");
+    }
+
+    /// Whoever answers slowly must not take that for his peer's slowness.
+    #[test]
+    fn only_waiting_for_the_peer_counts() {
+        let mut haste = Haste::default();
+        haste.waited_since = Instant::now().checked_sub(QUICK);
+        haste.waited_for_others();
+        haste.came();
+        haste.heard();
+        assert_eq!(haste.words, 1);
+    }
+
+    /// A newcomer that was trusted, and is waited for where all others are, has used it up, and earns it like anybody else.
+    #[test]
+    fn who_leaves_from_the_executor_gives_nothing_back() {
+        let becomes = |of: fn(&mut Haste)| {
+            let mut haste = Haste::default();
+            haste.repute = Repute::Trusted;
+            of(&mut haste);
+            mem::take(&mut haste.repute)
+        };
+        assert!(becomes(Haste::waits) == Repute::None);
+        assert!(becomes(Haste::forfeit) == Repute::Own);
     }
 
     #[test]

@@ -21,15 +21,15 @@ struct Client(BufReader<TcpStream>, mpsc::Receiver<Event>);
 
 impl Client {
     fn new(limits: Limits, shutdown: Shutdown) -> (Client, AbortHandle) {
-        Client::begun(limits, shutdown, |_| false)
+        Client::begun(limits, shutdown, |_| None)
     }
 
     /// One whose session is begun as that of a newcomer, who is taken for what those before were.
     fn newcomer(shutdown: &Shutdown) -> Client {
-        Client::begun(Limits::default(), shutdown.clone(), Conn::is_trusted).0
+        Client::begun(Limits::default(), shutdown.clone(), Conn::place_on_trust).0
     }
 
-    fn begun(limits: Limits, shutdown: Shutdown, is_trusted: fn(&mut Conn) -> bool) -> (Client, AbortHandle) {
+    fn begun(limits: Limits, shutdown: Shutdown, place: fn(&mut Conn) -> Option<Place>) -> (Client, AbortHandle) {
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         let (socket, peer) = door.accept().unwrap();
@@ -37,7 +37,7 @@ impl Client {
         let (abort, registration) = AbortHandle::new_pair();
         let (tell, told) = mpsc::channel();
         let mut conn = Conn::new(Socket::new(socket).unwrap(), origin, limits, shutdown);
-        let is_trusted = is_trusted(&mut conn);
+        let place = place(&mut conn);
         let session = async move {
             loop {
                 match conn.next_alone().await.unwrap() {
@@ -48,7 +48,7 @@ impl Client {
                 }
             }
         };
-        rt::spawn_alone(async { Abortable::new(session, registration).await.unwrap_or_default() }, is_trusted);
+        rt::spawn_alone(async { Abortable::new(session, registration).await.unwrap_or_default() }, place);
         (Client(BufReader::new(client), told), abort)
     }
 
@@ -92,7 +92,7 @@ fn a_thread_may_be_left_before_a_wait() {
     let awaited = Socket::new(door.accept().unwrap().0).unwrap();
     let (tell, told) = mpsc::channel();
     let session = async move {
-        let place = Place::take().unwrap();
+        let place = Place::take_if(|| true).unwrap();
         let waiting: BoxFuture<'static, ()> = Box::pin(async move {
             leave();
             tell.send(may_work()).unwrap();
@@ -113,9 +113,9 @@ fn a_thread_may_be_left_before_a_wait() {
 #[test]
 fn who_never_stops_ends_all_the_same() {
     let _all = all_places();
-    for is_trusted in [|_: &mut Conn| false, |_: &mut Conn| true] {
+    for place in [|_: &mut Conn| None, |_: &mut Conn| Place::take_if(|| true)] {
         let (trigger, shutdown) = Shutdown::new();
-        let begun = |limits| Client::begun(limits, shutdown.clone(), is_trusted);
+        let begun = |limits| Client::begun(limits, shutdown.clone(), place);
         let (mut client, abort) = begun(Limits::default());
         until(|| client.says().unwrap());
         abort.abort();
