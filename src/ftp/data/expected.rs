@@ -13,6 +13,9 @@ pub const EXPECTED_FOR: Duration = Duration::from_secs(60);
 /// How long a pair stays unused after a connection that nobody expected: somebody at that address may be trying to be
 /// there before the one who is meant (RFC 2577 §7).
 pub const KNOCKED: Duration = Duration::from_secs(2);
+/// Pairs that rest or are expected, at most, when one more is to rest for a stranger's knock: 5 MB. Who comes from more addresses than that
+/// within seconds, as a network of IPv6 has, is not remembered, and may find a port free that he was at before.
+const MOST_KNOCKED: usize = 64 * 1024;
 /// Entries after which the expired ones are swept out, so that they cannot gather.
 const SWEEP_AT: usize = 1024;
 
@@ -25,6 +28,7 @@ pub struct Expected<D> {
     /// Numbers expectations, so that an old one cannot be taken for a new one on the same pair.
     last: u64,
     sweep_at: usize,
+    swept: Option<Instant>,
 }
 
 enum Slot<D> {
@@ -48,7 +52,7 @@ pub enum Vacancy {
 
 impl<D> Default for Expected<D> {
     fn default() -> Self {
-        Expected { slots: HashMap::new(), last: 0, sweep_at: SWEEP_AT }
+        Expected { slots: HashMap::new(), last: 0, sweep_at: SWEEP_AT, swept: None }
     }
 }
 
@@ -91,7 +95,10 @@ impl<D: Clone> Expected<D> {
             // What the pair rested for.
             Some(Slot::Resting { session: Some(_), until }) if until > now => None,
             _ => {
-                self.rest(pair, None, now + KNOCKED);
+                self.sweep(now);
+                if self.slots.len() < MOST_KNOCKED {
+                    self.rest(pair, None, now + KNOCKED);
+                }
                 None
             }
         }
@@ -111,10 +118,14 @@ impl<D: Clone> Expected<D> {
     }
 
     fn sweep(&mut self, now: Instant) {
-        if self.slots.len() >= self.sweep_at {
+        // A flood of knocks is over when as much time has gone by, however few come after it.
+        let is_long_ago = self.swept.is_none_or(|swept| now.duration_since(swept) >= KNOCKED);
+        if self.slots.len() >= self.sweep_at || (self.slots.len() >= SWEEP_AT && is_long_ago) {
             self.slots.retain(|_, slot| !matches!(slot, Slot::Resting { until, .. } if *until <= now));
             // What is left is alive; sweeping again before it has doubled would be work without yield.
             self.sweep_at = SWEEP_AT.max(self.slots.len() * 2);
+            self.slots.shrink_to(self.sweep_at);
+            self.swept = Some(now);
         }
     }
 }
@@ -176,6 +187,23 @@ mod tests {
         let later = now + EXPECTED_FOR + SECOND;
         assert_eq!(expected.vacancy(PAIR, 2, later), Vacancy::Taken);
         assert_eq!(expected.vacancy(PAIR, 2, later + QUARANTINE), Vacancy::Free);
+    }
+
+    /// A network of IPv6 has more addresses than any memory, and nobody need ask for a port meanwhile.
+    #[test]
+    fn those_who_knock_do_not_gather() {
+        let (mut expected, mut now) = (Expected::<()>::default(), Instant::now());
+        let from = |number: u128| IpAddr::from((0x2001_0db8 << 96 | number).to_be_bytes());
+        for number in 0..200_000 {
+            expected.arrived((0, from(number)), now);
+        }
+        assert!(expected.slots.len() <= MOST_KNOCKED, "{}", expected.slots.len());
+        for number in 0..200_000 {
+            now += KNOCKED / 100;
+            expected.arrived((0, from(number)), now);
+        }
+        let (there, room) = (expected.slots.len(), expected.slots.capacity());
+        assert!(there <= 2 * SWEEP_AT && room <= 8 * SWEEP_AT, "{there} in {room}");
     }
 
     #[test]
