@@ -121,8 +121,12 @@ async fn carry(
     }
     let (moved, compressed) = (moved.load(Ordering::Relaxed), session.mode == Mode::Deflate);
     let Some(upload) = upload else {
-        if matches!(end, End::Failed(Broken::Store(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)) {
-            // A cut download must not look like a whole one; a client that sent ABOR knows.
+        if matches!(
+            end,
+            End::Failed(Broken::Store(_) | Broken::Stalled(_)) | End::Stopped(Stop::ClientGone | Stop::Ending)
+        ) {
+            // A cut download must not look like a whole one, nor lie in the kernel for who may never read it; a client that sent ABOR
+            // knows.
             listen::reset_on_close(&socket);
         }
         return told(end, moved, compressed);

@@ -3,6 +3,7 @@
 
 use super::entry::time;
 use super::error::StoreError;
+use super::replaced::LARGE;
 use super::sys::{self, Backing, FileType, Identity, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -26,6 +27,8 @@ pub struct Reading {
     pub identity: Identity,
     /// How its file system answers who must not wait.
     backing: Backing,
+    /// Whether to close it may take long.
+    may_end_long: bool,
 }
 
 /// What came of sending a piece of a file.
@@ -51,7 +54,14 @@ impl Reading {
             sys::advise_sequential(&file);
         }
         let modified = time(sys::modified(stat));
-        Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat), backing })
+        let may_end_long = backing == Backing::Elsewhere || sys::size(stat) >= LARGE;
+        Ok(Reading { file, size: sys::size(stat), modified, identity: sys::identity(stat), backing, may_end_long })
+    }
+
+    /// Whether to drop it may take long: if it has lost its name meanwhile its blocks are given back then, and where its file system is
+    /// not this machine's own somebody is asked.
+    pub fn may_end_long(&self) -> bool {
+        self.may_end_long
     }
 
     /// The same without what is behind `end`, in bytes from the file's beginning.

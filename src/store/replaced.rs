@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is smaller is given back at once: it takes some 0.2 ms, as long as another thread takes to wake.
-const LARGE: u64 = 1024 * 1024;
+pub(super) const LARGE: u64 = 1024 * 1024;
 /// How many are held at once, each of which is a descriptor; beyond them it is waited for.
 const MOST: usize = 16;
 

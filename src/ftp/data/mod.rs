@@ -10,6 +10,7 @@ pub mod digest;
 mod expected;
 mod gathered;
 pub mod handshake;
+pub mod lent;
 pub mod parting;
 pub mod passive;
 pub mod pump;

@@ -10,6 +10,7 @@ use gftp_plugin::listen;
 use gftp_plugin::rt;
 
 use super::coding::Encoders;
+use super::lent::Lent;
 use super::pump::{Broken, Lines, TEXT_PIECE, Traffic};
 use super::trip::{self, Next, WindowEnd, Wire};
 use crate::store::{Reading, StoreError, Window};
@@ -19,7 +20,7 @@ use crate::store::{Reading, StoreError, Window};
 const SMALL: usize = 64 * 1024;
 
 impl Traffic {
-    pub(super) async fn send_file(&self, mut reading: Reading, mut offset: u64) -> Result<(), Broken> {
+    pub(super) async fn send_file(&self, mut reading: Lent, mut offset: u64) -> Result<(), Broken> {
         if let Some(rest) = reading.rest_from_memory(offset, SMALL) {
             self.send_bytes(rest, true).await?;
             return self.send_end().await;
@@ -61,7 +62,7 @@ impl Traffic {
     /// further and no less.
     pub(super) async fn send_pieces(
         &self,
-        mut reading: Reading,
+        mut reading: Lent,
         mut offset: u64,
         mut encoders: Encoders,
     ) -> Result<(), Broken> {

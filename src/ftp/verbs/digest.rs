@@ -8,6 +8,7 @@ use gftp_plugin::rt;
 use super::super::Shared;
 use super::super::answer::{Answer, Outcome, Refusal, reason};
 use super::super::data::digest::{Algorithm, Digest};
+use super::super::data::lent::Lent;
 use super::super::session::Session;
 use super::super::wire::command::argument_path;
 use super::super::wire::phrase::phrase;
@@ -154,7 +155,7 @@ fn work(
 
 /// A digest in the making.
 struct Hashing {
-    reading: Reading,
+    reading: Lent,
     digest: Digest,
     left: Part,
     piece: Vec<u8>,
@@ -162,7 +163,7 @@ struct Hashing {
 
 impl Hashing {
     fn new(algorithm: Algorithm, reading: Reading, part: Part) -> Hashing {
-        Hashing { reading, digest: Digest::new(algorithm), left: part, piece: Vec::new() }
+        Hashing { reading: reading.into(), digest: Digest::new(algorithm), left: part, piece: Vec::new() }
     }
 
     /// Reads without a turn at a core, since the disk may be slow, and digests in turn.
