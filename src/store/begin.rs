@@ -67,7 +67,7 @@ fn go_on_aside(view: &View, path: &VirtualPath, offset: Option<u64>) -> Result<U
     let place = view.place(path, |rights| need(rights.create, right));
     let key = view.key(path);
     // One that holds bytes of a file that stands would be a way to read them.
-    let Some(size) = view.store.common.kept.look(&key, |kept| (kept.copied == 0).then(|| kept.size())) else {
+    let Some(size) = view.store.common.kept.look(&key, |kept| (kept.copied == 0).then_some(kept.size)) else {
         return Err(StoreError::Forbidden(right));
     };
     let offset = offset.unwrap_or(size);
@@ -162,9 +162,8 @@ struct Partial {
 /// The owner's kept partial, unless the file that stands is the newer: then nobody means the partial any more.
 fn current(view: &View, key: &Key, place: &Place) -> Option<Partial> {
     view.store.common.kept.look(key, |kept| {
-        let stat = sys::stat_fd(&kept.temporary.file).ok()?;
-        let newer = place.stat.as_ref().is_none_or(|standing| sys::modified(&stat) >= sys::modified(standing));
-        newer.then(|| Partial { size: sys::size(&stat), replaces: kept.copied == 0 })
+        let newer = place.stat.as_ref().is_none_or(|standing| kept.modified >= sys::modified(standing));
+        newer.then(|| Partial { size: kept.size, replaces: kept.copied == 0 })
     })
 }
 

@@ -9,10 +9,10 @@ use super::path::VirtualPath;
 use super::sys::Identity;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Locks that order the publishing of uploads, one for each so many directories: a slow disk holds up its own.
-const PUBLISHING_LOCKS: usize = 64;
+/// Locks of directories that are remembered although nobody holds them, before they are swept out.
+const IDLE_LOCKS: usize = 64;
 
 /// What the trees of one root share.
 pub(super) struct Common {
@@ -26,7 +26,8 @@ pub(super) struct Common {
     pub(super) ledgers: Mutex<Vec<Arc<Ledger>>>,
     /// Whether there is one.
     pub(super) has_ledgers: AtomicBool,
-    publishing: [Mutex<()>; PUBLISHING_LOCKS],
+    /// Those that order the publishing of uploads, one for each directory: a disk that hangs holds up its own.
+    publishing: Mutex<HashMap<Identity, Weak<Mutex<()>>>>,
 }
 
 impl Default for Common {
@@ -38,7 +39,7 @@ impl Default for Common {
             homes: Mutex::default(),
             ledgers: Mutex::default(),
             has_ledgers: AtomicBool::new(false),
-            publishing: std::array::from_fn(|_| Mutex::default()),
+            publishing: Mutex::default(),
         }
     }
 }
@@ -46,7 +47,16 @@ impl Default for Common {
 impl Common {
     /// The lock for publishing in a directory: between looking at what stands and replacing it, no other upload of
     /// this server comes in between.
-    pub(super) fn publishing(&self, directory: Identity) -> &Mutex<()> {
-        &self.publishing[directory.inode as usize % PUBLISHING_LOCKS]
+    pub(super) fn publishing(&self, directory: Identity) -> Arc<Mutex<()>> {
+        let mut locks = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(&directory).and_then(Weak::upgrade) {
+            return lock;
+        }
+        if locks.len() >= IDLE_LOCKS {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = Arc::default();
+        locks.insert(directory, Arc::downgrade(&lock));
+        lock
     }
 }

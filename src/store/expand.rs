@@ -9,7 +9,7 @@ use super::path::VirtualPath;
 use super::rights::Rights;
 use super::sys::{self, FileType};
 use super::temporary::is_temporary;
-use super::view::{View, need, to_list};
+use super::view::{View, need, to_list, to_look};
 
 /// Directories read for one pattern. `*/*/*` over a large tree must not read all of it.
 pub const MAX_GLOB_DIRECTORIES: usize = 1024;
@@ -98,7 +98,8 @@ impl Expansion<'_> {
     fn gather_existing(&mut self) -> Result<(), StoreError> {
         for stem in std::mem::take(&mut self.stems) {
             let reserved = stem.path.components().any(is_temporary);
-            let place = self.view.place(&stem.path, to_pass);
+            // It was found in no listing, so that it must be one that may be looked at.
+            let place = self.view.place(&stem.path, to_look);
             if !reserved && place.is_ok_and(|place| place.is_none_or(|place| place.stat.is_some())) {
                 push(&mut self.names, &stem.typed)?;
             }

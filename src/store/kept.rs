@@ -3,7 +3,7 @@
 
 use super::charge::Charge;
 use super::path::VirtualPath;
-use super::sys::{self, Identity};
+use super::sys::{self, Identity, Sys};
 use super::temporary::Temporary;
 use super::upload::Base;
 use std::collections::HashMap;
@@ -28,25 +28,27 @@ pub(super) struct Kept {
     pub(super) copied: u64,
     /// What it takes of quotas, until it is dropped.
     pub(super) charge: Charge,
+    /// Bytes that it has, and when the last came; it is ours alone, and asked about where nothing may wait for a disk.
+    pub(super) size: u64,
+    pub(super) modified: (i64, u32),
+    directory: Identity,
     since: Instant,
 }
 
 impl Kept {
-    pub(super) fn new(temporary: Temporary, base: Base, copied: u64, charge: Charge) -> Self {
-        Kept { temporary, base, copied, charge, since: Instant::now() }
+    pub(super) fn new(temporary: Temporary, base: Base, copied: u64, charge: Charge) -> Sys<Self> {
+        let (file, directory) = (sys::stat_fd(&temporary.file)?, sys::stat_fd(&temporary.directory)?);
+        let (size, modified, directory) = (sys::size(&file), sys::modified(&file), sys::identity(&directory));
+        Ok(Kept { temporary, base, copied, charge, size, modified, directory, since: Instant::now() })
     }
 
-    /// Bytes it has; 0 where even that cannot be told.
-    pub(super) fn size(&self) -> u64 {
-        sys::stat_fd(&self.temporary.file).map_or(0, |stat| sys::size(&stat))
-    }
-
-    fn lies_in(&self, directory: Identity) -> bool {
-        sys::stat_fd(&self.temporary.directory).is_ok_and(|stat| sys::identity(&stat) == directory)
+    fn is_old(&self, age: Duration) -> bool {
+        self.since.elapsed() >= age
     }
 }
 
-/// All of them.
+/// All of them. Under the lock no disk is asked, since one that hangs would hold up those of all others; and what is to go is dropped, which
+/// removes it from its disk, by who has to do with it, or by [`KeptPartials::expire`].
 #[derive(Default)]
 pub(super) struct KeptPartials(Mutex<HashMap<Key, Kept>>);
 
@@ -57,7 +59,6 @@ impl KeptPartials {
 
     /// Keeps one, in place of an older one of the same key. The oldest goes where there are too many.
     pub(super) fn put(&self, key: Key, kept: Kept) {
-        self.expire(KEPT_FOR);
         let mut map = self.map();
         let mut gone = vec![map.remove(&key)];
         let own = map.keys().filter(|(owner, _)| *owner == key.0).count();
@@ -74,38 +75,37 @@ impl KeptPartials {
 
     /// Hands out the partial to go on with.
     pub(super) fn take(&self, key: &Key) -> Option<Kept> {
-        self.expire(KEPT_FOR);
-        self.map().remove(key)
+        let mut map = self.map();
+        map.get(key).filter(|kept| !kept.is_old(KEPT_FOR))?;
+        map.remove(key)
     }
 
     /// Bytes of the partial of that key.
     pub(super) fn size(&self, key: &Key) -> Option<u64> {
-        self.expire(KEPT_FOR);
-        self.map().get(key).map(Kept::size)
+        self.look(key, |kept| Some(kept.size))
     }
 
-    /// What `about` says of the partial of that key.
+    /// What `about` says of the partial of that key, without asking its disk.
     pub(super) fn look<T>(&self, key: &Key, about: impl FnOnce(&Kept) -> Option<T>) -> Option<T> {
-        self.expire(KEPT_FOR);
-        self.map().get(key).and_then(about)
+        self.map().get(key).filter(|kept| !kept.is_old(KEPT_FOR)).and_then(about)
     }
 
     /// Drops the partial of that key; whether there was one.
     pub(super) fn forget(&self, key: &Key) -> bool {
-        // As a rule nothing is kept at all, and then nobody need know where this would be.
+        // As a rule nothing is kept at all, and then the key need not be hashed.
         let gone = Some(self.map()).filter(|map| !map.is_empty()).and_then(|mut map| map.remove(key));
         gone.is_some()
     }
 
     /// Drops the partials that lie in a directory, whoever owns them.
     pub(super) fn forget_in(&self, directory: Identity) {
-        let gone: Vec<_> = self.map().extract_if(|_, kept| kept.lies_in(directory)).collect();
+        let gone: Vec<_> = self.map().extract_if(|_, kept| kept.directory == directory).collect();
         drop(gone);
     }
 
-    /// Drops what is older than `age`.
+    /// Drops what is older than `age`: for who has nothing else to do, as a disk may hang with it.
     pub(super) fn expire(&self, age: Duration) {
-        let gone: Vec<_> = self.map().extract_if(|_, kept| kept.since.elapsed() >= age).collect();
+        let gone: Vec<_> = self.map().extract_if(|_, kept| kept.is_old(age)).collect();
         drop(gone);
     }
 }

@@ -277,7 +277,8 @@ impl Upload {
         if offset <= copied || sys::truncate(&temporary.file, offset).is_err() || !charge.keep(offset) {
             return false;
         }
-        view.store.common.kept.put(view.key(&asked.unwrap_or(path)), Kept::new(temporary, base, copied, charge));
+        let Ok(kept) = Kept::new(temporary, base, copied, charge) else { return false };
+        view.store.common.kept.put(view.key(&asked.unwrap_or(path)), kept);
         true
     }
 

@@ -12,6 +12,8 @@ use std::time::SystemTime;
 
 /// The permission bits a client may set; not the set-id bits, which would let a file act for the server's user.
 const SETTABLE: u32 = 0o777;
+/// What else a directory may have, and keeps: whose group its files get, and whether anybody may delete them.
+const KEPT_OF_DIRECTORIES: u32 = 0o7000;
 
 /// What is to be set; none stays as it is.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -109,7 +111,8 @@ fn set(
         }
     }
     if let Some(permissions) = permissions {
-        sys::set_permissions(file, permissions & SETTABLE).inspect_err(|_| take_back())?;
+        let kept = if sys::kind(&old) == FileType::Directory { sys::mode(&old) & KEPT_OF_DIRECTORIES } else { 0 };
+        sys::set_permissions(file, permissions & SETTABLE | kept).inspect_err(|_| take_back())?;
     }
     let timed: Sys<()> = match accessed.or(modified) {
         Some(_) => sys::set_times(file, accessed, modified),
