@@ -236,7 +236,9 @@ mod tests {
         let works: Vec<_> = (0..MOST)
             .map(|_| {
                 let all = Arc::clone(&all);
-                pool.begin((), move |(), _| drop(all.wait()))
+                pool.begin(all, |all, _| {
+                    all.wait();
+                })
             })
             .collect();
         assert!(works.iter().all(Option::is_none), "each has a thread");

@@ -192,6 +192,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_may_end_long_ends_elsewhere() {
+        struct Tells(std::sync::mpsc::Sender<Option<String>>);
+        impl Drop for Tells {
+            fn drop(&mut self) {
+                self.0.send(std::thread::current().name().map(str::to_owned)).unwrap();
+            }
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        drop_elsewhere(Tells(tell));
+        assert_eq!(told.recv().unwrap().as_deref(), Some("gftp-pool"));
+    }
+
+    #[test]
     fn slack_is_for_those_who_are_begun() {
         let before = current_timer_slack().unwrap();
         let begun = with_slack(HELPERS_SLACK, || std::thread::spawn(current_timer_slack));

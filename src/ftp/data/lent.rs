@@ -1,7 +1,5 @@
-//! A file that a transfer reads, lent to its trips: whatever ends the transfer, it is closed where that holds up nobody. Refuses to know how
-//! it is read.
-
-use std::ops::Deref;
+//! A file that is read, while nobody reads it: between the trips of a transfer, which take it along. Whatever ends that, it is closed where
+//! that holds up nobody. Refuses to know how it is read.
 
 use gftp_plugin::rt;
 
@@ -17,14 +15,15 @@ impl From<Reading> for Lent {
     }
 }
 
-impl Deref for Lent {
-    type Target = Reading;
+impl Lent {
+    /// For a trip, from which it comes back; none if it is on one.
+    pub fn take(&mut self) -> Option<Reading> {
+        self.0.take()
+    }
 
-    fn deref(&self) -> &Reading {
-        match &self.0 {
-            Some(reading) => reading,
-            None => unreachable!("only its end takes it"),
-        }
+    /// The same to look at.
+    pub fn get(&self) -> Option<&Reading> {
+        self.0.as_ref()
     }
 }
 

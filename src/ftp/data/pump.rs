@@ -76,9 +76,7 @@ pub struct Traffic {
 /// few transfers take, or none that is small: the others pay for no state of theirs.
 pub async fn run(road: Road, traffic: &Traffic) -> (Option<Box<Upload>>, Result<(), Broken>) {
     match road {
-        Road::Send(reading, from, encoders) if encoders.is_empty() => {
-            (None, traffic.send_file(reading.into(), from).await)
-        }
+        Road::Send(reading, from, encoders) if encoders.is_empty() => (None, traffic.send_file(reading, from).await),
         Road::Send(reading, from, encoders) => {
             (None, Box::pin(traffic.send_pieces(reading.into(), from, encoders)).await)
         }

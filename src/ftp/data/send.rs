@@ -20,21 +20,22 @@ use crate::store::{Reading, StoreError, Window};
 const SMALL: usize = 64 * 1024;
 
 impl Traffic {
-    pub(super) async fn send_file(&self, mut reading: Lent, mut offset: u64) -> Result<(), Broken> {
-        if let Some(rest) = reading.rest_from_memory(offset, SMALL) {
+    pub(super) async fn send_file(&self, reading: Reading, mut offset: u64) -> Result<(), Broken> {
+        let (size, mut lent, mut waits) = (reading.size, Lent::from(reading), true);
+        if let Some(rest) = lent.get().and_then(|reading| reading.rest_from_memory(offset, SMALL)) {
             self.send_bytes(rest, true).await?;
             return self.send_end().await;
         }
-        let mut waits = true;
-        while offset < reading.size {
+        while offset < size {
             let wire = self.wire();
-            let limit = self.may_move(reading.size - offset).await?;
-            let (sent, end, in_vain);
-            (reading, (sent, end, in_vain)) = rt::unblock_long(move |should_end| {
+            let limit = self.may_move(size - offset).await?;
+            let Some(reading) = lent.take() else { break };
+            let (reading, (sent, end, in_vain)) = rt::unblock_long(move |should_end| {
                 let gone = send_trip(&wire, &reading, offset, limit, waits, should_end);
                 (reading, gone)
             })
             .await;
+            lent = reading.into();
             offset += sent;
             match end {
                 Ok(()) => {}
@@ -43,7 +44,7 @@ impl Traffic {
                     return Err(Broken::Store(StoreError::ChangedMeanwhile));
                 }
                 Err(e) if e.kind() == io::ErrorKind::Unsupported => {
-                    return Box::pin(self.send_pieces(reading, offset, Encoders::default())).await;
+                    return Box::pin(self.send_pieces(lent, offset, Encoders::default())).await;
                 }
                 Err(e) => return Err(sending_failed(e)),
             }
@@ -62,28 +63,30 @@ impl Traffic {
     /// further and no less.
     pub(super) async fn send_pieces(
         &self,
-        mut reading: Lent,
+        mut lent: Lent,
         mut offset: u64,
         mut encoders: Encoders,
     ) -> Result<(), Broken> {
-        loop {
-            let read;
-            (reading, read) = rt::unblock(move || {
+        while let Some(reading) = lent.take() {
+            let size = reading.size;
+            let (reading, read) = rt::unblock(move || {
                 let read = read_piece(&reading, offset);
                 (reading, read)
             })
             .await;
+            lent = reading.into();
             let piece = read.map_err(|e| Broken::Store(StoreError::Io(e)))?;
-            if piece.is_empty() && offset < reading.size {
+            if piece.is_empty() && offset < size {
                 return Err(Broken::Store(StoreError::ChangedMeanwhile));
             }
             offset += piece.len() as u64;
-            let last = offset >= reading.size;
+            let last = offset >= size;
             encoders = self.send_coded(encoders, piece, last).await?;
             if last {
-                return self.send_end().await;
+                break;
             }
         }
+        self.send_end().await
     }
 
     /// Whoever makes the lines sends them, too: to wake another thread for each piece takes longer than to send it.

@@ -190,16 +190,16 @@ impl Hashing {
 
     /// Reads the next piece; false at the end. A file that was written to meanwhile has no digest that means anything.
     fn read(&mut self) -> Result<bool, StoreError> {
-        let Part { start, end } = &mut self.left;
+        let (Some(reading), Part { start, end }) = (self.reading.get(), &mut self.left) else { return Ok(false) };
         if *start < *end {
             let room = usize::try_from(*end - *start).unwrap_or(PIECE).min(PIECE);
             self.piece.resize(room, 0);
-            let count = self.reading.read_at(&mut self.piece, *start).map_err(StoreError::Io)?;
+            let count = reading.read_at(&mut self.piece, *start).map_err(StoreError::Io)?;
             self.piece.truncate(count);
             *start += count as u64;
             return if count > 0 { Ok(true) } else { Err(StoreError::ChangedMeanwhile) };
         }
-        match self.reading.is_as_opened().map_err(StoreError::Io)? {
+        match reading.is_as_opened().map_err(StoreError::Io)? {
             true => Ok(false),
             false => Err(StoreError::ChangedMeanwhile),
         }
