@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A count older than this is made anew when it is next needed: what others put there is found after so long.
@@ -28,6 +28,8 @@ pub(super) struct Ledger {
     home: PathBuf,
     identity: Identity,
     books: Mutex<Books>,
+    /// Told when a count has ended.
+    counted: Condvar,
 }
 
 /// What a change did to the tree.
@@ -52,6 +54,8 @@ pub(super) struct Held {
 pub(super) struct Books {
     /// When the tree was last counted, and how long that took.
     counted: Option<(Instant, Duration)>,
+    /// Somebody counts it, beside the work of all others.
+    counting: bool,
     /// Others were seen to change the tree.
     stale: bool,
     /// Changes so far.
@@ -106,7 +110,7 @@ impl Held {
 
 impl Ledger {
     pub(super) fn new(home: PathBuf, identity: Identity) -> Self {
-        Ledger { home, identity, books: Mutex::default() }
+        Ledger { home, identity, books: Mutex::default(), counted: Condvar::new() }
     }
 
     pub(super) fn is_of(&self, home: &Path, identity: Identity) -> bool {
@@ -132,31 +136,46 @@ impl Ledger {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts the tree if it was not, or not for long; with `doubt`, if it could be wrong at all.
+    /// Counts the tree if it was not, or not for long; with `doubt`, if it could be wrong at all. Where somebody does already, only who
+    /// doubts waits for that.
     pub(super) fn refresh(&self, doubt: bool) -> Result<(), StoreError> {
         for attempt in 0..=QUIET_TRIES {
-            let books = self.books();
-            if !books.is_due(doubt) {
+            let mut books = self.books();
+            while books.counting && doubt {
+                books = self.counted.wait(books).unwrap_or_else(PoisonError::into_inner);
+            }
+            if books.counting || !books.is_due(doubt) {
                 return Ok(());
             }
-            let began = Instant::now();
             // The first time nothing is known, and whoever would change something waits. Later the work goes on, and the
             // count is good if nothing was changed meanwhile.
             if books.counted.is_none() || attempt == QUIET_TRIES {
-                let (mut books, (bytes, files)) = (books, self.count()?);
+                let began = Instant::now();
+                let (bytes, files) = self.count()?;
                 books.take_over(bytes, files, began);
                 return Ok(());
             }
-            let changes = books.changes;
-            drop(books);
-            let (bytes, files) = self.count()?;
-            let mut books = self.books();
-            if books.changes == changes {
-                books.take_over(bytes, files, began);
+            if self.count_beside(books)? {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Counts while the work goes on; whether that was good.
+    fn count_beside(&self, mut books: MutexGuard<'_, Books>) -> Result<bool, StoreError> {
+        let (began, changes) = (Instant::now(), books.changes);
+        books.counting = true;
+        drop(books);
+        let counting = Counting(self);
+        let (bytes, files) = self.count()?;
+        drop(counting);
+        let mut books = self.books();
+        let is_good = books.changes == changes;
+        if is_good {
+            books.take_over(bytes, files, began);
+        }
+        Ok(is_good)
     }
 
     /// Bytes and names in the home; uploads on their way are none of them. What cannot be looked into counts as a name.
@@ -198,6 +217,16 @@ impl Ledger {
         }
         self.refresh(true)?;
         work(&mut self.books())
+    }
+}
+
+/// Somebody counts, for as long as he does.
+struct Counting<'a>(&'a Ledger);
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.0.books().counting = false;
+        self.0.counted.notify_all();
     }
 }
 
@@ -348,3 +377,6 @@ pub(super) fn in_order(mut ledgers: Vec<Arc<Ledger>>) -> Vec<Arc<Ledger>> {
     ledgers.sort_by_key(|ledger| ledger.depth());
     ledgers
 }
+
+#[cfg(test)]
+mod tests;
