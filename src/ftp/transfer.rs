@@ -97,6 +97,14 @@ async fn carry(
             }
         },
     };
+    let road = match road {
+        // Boxed, since few have.
+        Road::Receive(upload, decoders) if upload.has_prefix() => match Box::pin(copied_ahead(control, upload)).await {
+            Ok(upload) => Road::Receive(upload, decoders),
+            Err(reply) => return reply,
+        },
+        road => road,
+    };
     let is_secure = sealed.is_some();
     let traffic = Traffic {
         socket: Arc::clone(&socket),
@@ -136,6 +144,28 @@ async fn carry(
     let proven = traffic.sealed.as_ref().is_some_and(|sealed| sealed.lock().is_ok_and(|sealed| sealed.has_ended()));
     let receipt = Receipt { unique, moved, compressed, announced, durable: session.shared.durable, proven };
     settle(upload, end, receipt, path).await
+}
+
+/// Has an upload copy what it goes on behind, which may take as long as the file that stands is large: before what the client sends is read,
+/// and with an ear for what it says.
+async fn copied_ahead(control: &mut Control<'_>, mut upload: Box<Upload>) -> Result<Box<Upload>, Reply> {
+    while upload.has_prefix() {
+        let copying = rt::unblock(move || {
+            let copied = upload.copy_on();
+            (upload, copied)
+        });
+        let copied;
+        (upload, copied) = match control.attend(pin!(copying), None).await {
+            Some(done) => done,
+            // What was copied is of no use, and goes with the piece that is being copied.
+            None => return Err(stopped(control.stop)),
+        };
+        if let Err(e) = copied {
+            rt::unblock(move || drop(upload)).await;
+            return Err(told(End::Failed(Broken::Store(e)), 0, false));
+        }
+    }
+    Ok(upload)
 }
 
 /// Brings TLS about on a data connection, which the client may only now begin, and makes sure that it is this session's.

@@ -4,6 +4,7 @@
 use super::error::StoreError;
 use super::kept::{Kept, Key};
 use super::path::VirtualPath;
+use super::prefix::Prefix;
 use super::resolve::Place;
 use super::rights::Rights;
 use super::sys::{self, FileType};
@@ -163,7 +164,7 @@ struct Partial {
 fn current(view: &View, key: &Key, place: &Place) -> Option<Partial> {
     view.store.common.kept.look(key, |kept| {
         let newer = place.stat.as_ref().is_none_or(|standing| kept.modified >= sys::modified(standing));
-        newer.then(|| Partial { size: kept.size, replaces: kept.copied == 0 })
+        newer.then_some(Partial { size: kept.size, replaces: kept.copied == 0 })
     })
 }
 
@@ -198,12 +199,10 @@ fn copy(view: &View, key: Key, place: Place, length: Option<u64>) -> Result<Uplo
     let mut charge = view.charge(&key.1, Some(&stat))?;
     charge.hold(length)?;
     let temporary = Temporary::create(place.directory)?;
-    if sys::copy_prefix(&source, &temporary.file, length)? != length {
-        return Err(StoreError::ChangedMeanwhile);
-    }
+    let prefix = Prefix::begin(source, &temporary.file, length)?;
     let base = Base::File(Stamp::of(&stat));
     let upload = Upload::new(view, key.1, place.name, temporary, charge).at(place.real);
-    Ok(Upload { base, offset: length, copied: length, ..upload })
+    Ok(Upload { base, offset: length, copied: length, prefix, ..upload })
 }
 
 fn unique(view: &View, path: &VirtualPath, right: fn(Rights) -> Result<(), StoreError>) -> Result<Upload, StoreError> {

@@ -115,6 +115,7 @@ impl Upload {
     fn empty(&mut self, pipe: &Pipe, mut held: usize) -> Result<bool, StoreError> {
         // All or nothing: an upload that a quota cuts short is not published, so what it would still have taken is no matter.
         self.expect(held as u64)?;
+        self.copy_all()?;
         while held > 0 {
             match sys::splice_out(&pipe.reader, &self.temporary.file, self.offset, held) {
                 Ok(written) => {

@@ -22,6 +22,7 @@ mod names;
 mod own;
 mod path;
 mod portion;
+mod prefix;
 mod reading;
 mod replaced;
 mod resolve;

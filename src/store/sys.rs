@@ -15,11 +15,13 @@ use std::sync::Arc;
 mod cached;
 mod copy;
 mod created;
+mod durable;
 mod kernel;
 
 pub(super) use cached::{Backing, backing, open_beneath_cached, read_cached};
-pub(super) use copy::{clone_file, copy_piece, copy_prefix};
+pub(super) use copy::{clone_file, copy_piece};
 pub(super) use created::{Ticks, created, set_created};
+pub(super) use durable::{refuses_late, sync, sync_directory};
 pub(super) use kernel::{Reach, is_kernel_made, is_kernel_made_path, reach};
 pub(super) use rustix::fs::{FileType, Stat};
 
@@ -298,16 +300,6 @@ pub(super) fn splice_out(pipe: impl AsFd, file: &File, mut offset: u64, count: u
 
 pub(super) fn truncate(file: &File, size: u64) -> Sys<()> {
     retry_on_intr(|| fs::ftruncate(file, size))
-}
-
-/// Forces the content to the disk.
-pub(super) fn sync(file: &File) -> Sys<()> {
-    retry_on_intr(|| fs::fdatasync(file))
-}
-
-/// Forces the names in a directory to the disk.
-pub(super) fn sync_directory(directory: impl AsFd) -> Sys<()> {
-    retry_on_intr(|| fs::fsync(&directory))
 }
 
 /// Reads names from where the directory's descriptor stands, "." and ".." left out. Once `see` says that it has enough,

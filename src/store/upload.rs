@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::inflow::Pipe;
 use super::kept::Kept;
 use super::path::VirtualPath;
+use super::prefix::Prefix;
 use super::replaced::Replaced;
 use super::resolve::existing;
 use super::sys::{self, FileType, Identity, Stat};
@@ -84,6 +85,8 @@ pub struct Upload {
     pub(super) target: Vec<u8>,
     pub(super) temporary: Temporary,
     pub(super) offset: u64,
+    /// What has yet to be copied before it.
+    pub(super) prefix: Option<Box<Prefix>>,
     /// What has arrived behind it, and is written with whatever becomes of the upload.
     pub(super) rest: Vec<u8>,
     /// Bytes copied from the file that stands; alone they are not worth keeping.
@@ -118,6 +121,7 @@ impl Upload {
             target,
             temporary,
             offset,
+            prefix: None,
             rest: Vec::new(),
             copied,
             base,
@@ -145,6 +149,9 @@ impl Upload {
     /// Writes `bytes` at the offset and moves it behind them. After an error the offset stands behind what arrived.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
         self.expect(bytes.len() as u64)?;
+        if !bytes.is_empty() {
+            self.copy_all()?;
+        }
         while !bytes.is_empty() {
             let written = sys::write_at(&self.temporary.file, bytes, self.offset)?;
             self.offset += written as u64;
@@ -193,6 +200,9 @@ impl Upload {
 
     /// Reads back what is there, from `offset`; 0 at the end.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        if let Some(prefix) = &self.prefix {
+            return Ok(prefix.read_at(buffer, offset)?);
+        }
         Ok(sys::read_at(&self.temporary.file, buffer, offset)?)
     }
 
@@ -204,7 +214,10 @@ impl Upload {
         if !self.may_cut && offset < self.copied {
             return Err(StoreError::Forbidden("write"));
         }
-        sys::truncate(&self.temporary.file, offset)?;
+        match &mut self.prefix {
+            Some(prefix) => prefix.cut(offset),
+            None => sys::truncate(&self.temporary.file, offset)?,
+        }
         self.offset = offset;
         self.copied = self.copied.min(offset);
         Ok(())
@@ -212,6 +225,7 @@ impl Upload {
 
     /// As [`Upload::publish`], and back only when the disk has it all: the content before the name, then the name.
     pub fn publish_durably(mut self) -> Result<Published, StoreError> {
+        self.copy_all()?;
         self.write_rest()?;
         sys::sync(&self.temporary.file)?;
         let directory = sys::open_at(&self.temporary.directory, b".", sys::READ_DIRECTORY)?;
@@ -224,11 +238,16 @@ impl Upload {
     pub fn publish(mut self) -> Result<Published, StoreError> {
         // Nothing but the last bytes was ever written, and so nothing can lie behind them.
         let is_one_piece = self.offset == 0 && !self.rest.is_empty();
+        self.copy_all()?;
         self.write_rest()?;
         let promised = self.name();
         // Whatever lies behind the offset was never said to have arrived.
         if !is_one_piece && sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
             sys::truncate(&self.temporary.file, self.offset)?;
+        }
+        if sys::refuses_late(&self.temporary.file) {
+            // It would be said to be stored, in place of what was good, and then have no room.
+            sys::sync(&self.temporary.file)?;
         }
         self.still_judged()?;
         let replaced = if self.take_vacant_name()? { None } else { self.take_name_in_turn()? };

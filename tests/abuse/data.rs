@@ -318,3 +318,26 @@ fn an_upload_whose_client_is_gone_behind_a_flood_is_not_published() {
     eventually("the upload ends", || server.log().contains("received /up"));
     assert!(!server.root().join("up").exists(), "an upload of a client that is gone was published");
 }
+
+/// To add to a large file it is copied first: before anything was said, and to its end whatever the client did meanwhile.
+#[test]
+fn an_append_to_a_large_file_is_heard_meanwhile_and_aborted() {
+    const SIZE: u64 = 256 << 20;
+    let server = Server::start(&[]);
+    fs::File::create(server.root().join("big")).unwrap().set_len(SIZE).unwrap();
+    let mut control = guest(&server);
+    let mut data = control.passive().unwrap();
+    control.tell("APPE big", 150).unwrap();
+    data.write_all(b"end").unwrap();
+    control.tell("NOOP", 200).unwrap();
+    control.say("ABOR").unwrap();
+    control.expect(426).unwrap();
+    control.expect(226).unwrap();
+    let mut data = control.passive().unwrap();
+    control.tell("APPE big", 150).unwrap();
+    data.write_all(b"end").unwrap();
+    drop(data);
+    control.expect(226).unwrap();
+    assert_eq!(fs::metadata(server.root().join("big")).unwrap().len(), SIZE + 3);
+    assert_eq!(fs::read_dir(server.root()).unwrap().count(), 1, "nothing is left");
+}

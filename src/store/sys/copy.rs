@@ -1,6 +1,6 @@
 //! Copies between files: sharing blocks where the file system can, else in the kernel, else by hand.
 
-use super::{Sys, read_at, size, stat_fd, truncate, write_at};
+use super::{Sys, read_at, write_at};
 use rustix::fs;
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
@@ -13,25 +13,6 @@ const COPY_BUFFER: u64 = 256 * 1024;
 /// Makes `to` share the blocks of `from`. False: this file system cannot, or not between these two.
 pub(in crate::store) fn clone_file(from: &File, to: &File) -> bool {
     fs::ioctl_ficlone(to, from).is_ok()
-}
-
-/// Copies the first `bytes` of one file over the beginning of another, sharing blocks where the file system can.
-/// Returns the bytes copied: fewer where the source is shorter by now.
-pub(in crate::store) fn copy_prefix(from: &File, to: &File, bytes: u64) -> Sys<u64> {
-    if clone_file(from, to) {
-        // Truncating must not make up bytes that the source no longer had.
-        let bytes = bytes.min(size(&stat_fd(to)?));
-        truncate(to, bytes)?;
-        return Ok(bytes);
-    }
-    let mut done = 0;
-    while done < bytes {
-        match copy_piece(from, done, to, done, bytes - done)? {
-            0 => break,
-            copied => done += copied,
-        }
-    }
-    Ok(done)
 }
 
 /// Copies some bytes from one offset to another, at most `count` and what one call moves; 0 at the source's end.

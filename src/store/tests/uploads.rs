@@ -315,3 +315,50 @@ fn to_look_for_a_free_name_changes_nothing() {
     assert_eq!((before.mtime_nsec(), before.ctime_nsec()), (after.mtime_nsec(), after.ctime_nsec()));
     assert_eq!(ground.content("file").unwrap(), "old");
 }
+
+/// What an append goes on behind is copied in pieces, by who has the time, and by whoever comes first where nobody had.
+#[test]
+fn a_large_file_is_appended_to_in_pieces() {
+    const SIZE: usize = 20 * 1024 * 1024;
+    let ground = Ground::new();
+    let view = ground.view();
+    let old: Vec<u8> = (0..SIZE).map(|at| (at / 1000) as u8).collect();
+    fs::write(ground.host("file"), &old).unwrap();
+    let begun = || view.upload(&at("file"), How::Append).unwrap();
+    let is_shared = !begun().has_prefix();
+    for steps in [0, 1, 9] {
+        fs::write(ground.host("file"), &old).unwrap();
+        let mut upload = begun();
+        let mut some = [0; 100];
+        assert_eq!((upload.read_at(&mut some, SIZE as u64 - 60).unwrap(), some[59]), (60, old[SIZE - 1]));
+        for _ in 0..steps {
+            upload.copy_on().unwrap();
+        }
+        assert_eq!(upload.has_prefix(), !is_shared && steps < 9, "{steps}");
+        upload.write(b"end").unwrap();
+        upload.publish().unwrap();
+        let now = fs::read(ground.host("file")).unwrap();
+        assert!(now.len() == SIZE + 3 && now.starts_with(&old) && now.ends_with(b"end"), "{steps}");
+    }
+    fs::write(ground.host("file"), &old).unwrap();
+    let mut upload = begun();
+    upload.cut(5).unwrap();
+    upload.write(b"!").unwrap();
+    upload.publish().unwrap();
+    assert_eq!(fs::read(ground.host("file")).unwrap(), [&old[..5], b"!"].concat());
+    assert_eq!(ground.names_on_disk(""), ["file"]);
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_copied_is_not_appended_to() {
+    let ground = Ground::new();
+    let view = ground.view();
+    fs::write(ground.host("file"), vec![1; 20 * 1024 * 1024]).unwrap();
+    let mut upload = view.upload(&at("file"), How::Append).unwrap();
+    if upload.has_prefix() {
+        fs::File::options().write(true).open(ground.host("file")).unwrap().set_len(10).unwrap();
+        refused(upload.write(b"end"), "ChangedMeanwhile");
+    }
+    drop(upload);
+    assert_eq!(ground.names_on_disk(""), ["file"]);
+}
