@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Instant;
 
 use socket2::SockRef;
@@ -166,10 +166,19 @@ fn one_passive_port_serves_both_families() {
 #[test]
 fn an_urgent_byte_in_an_upload_costs_neither_a_thread_nor_what_follows() {
     let server = Server::start(&["--stall", "1s"]);
-    for ends in [true, false] {
+    for (ends, passive) in [(true, true), (false, true), (true, false)] {
         let mut control = guest_in_image(&server);
-        let mut data = control.passive().unwrap();
-        control.tell("STOR file", 150).unwrap();
+        let mut data = if passive {
+            let data = control.passive().unwrap();
+            control.tell("STOR file", 150).unwrap();
+            data
+        } else {
+            let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = door.local_addr().unwrap().port();
+            control.tell(&format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255), 200).unwrap();
+            control.tell("STOR file", 150).unwrap();
+            door.accept().unwrap().0
+        };
         data.write_all(&[b'x'; 300_000]).unwrap();
         SockRef::from(&data).send_out_of_band(b"!").unwrap();
         data.write_all(&[b'y'; 1000]).unwrap();

@@ -174,7 +174,7 @@ impl View {
     /// Deletes a file or a link, and this owner's kept partial upload to it; how many bytes the file had. Needs `delete`.
     pub fn delete(&self, path: &VirtualPath) -> Result<u64, StoreError> {
         let deleted = self.present(path, to_delete).and_then(|place| {
-            self.booked(path, 0, |counting| unlink(&place.directory, &place.name, counting))?;
+            self.unlink_booked(path, &place.directory, &place.name)?;
             Ok(sys::size(&place.stat))
         });
         match deleted {
@@ -277,6 +277,20 @@ impl View {
     }
 
     /// Removes what no client can see from a directory that is to go; fails where a client can see something.
+    /// Removes a file or link; what it was is looked at where somebody counts. It gives its blocks back only when the books are closed: for
+    /// a large one that takes seconds, which nobody else who counts there need wait for.
+    fn unlink_booked(&self, path: &VirtualPath, directory: &OwnedFd, name: &[u8]) -> Result<(), StoreError> {
+        let mut held = None;
+        self.booked(path, 0, |counting| {
+            let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
+            // Without it, it is waited for.
+            held = went.and_then(|_| sys::open_at(directory, name, sys::PLACE).ok());
+            sys::unlink(directory, name)?;
+            Ok(went.as_ref().map_or_else(Change::default, Change::went))
+        })
+        .inspect(|()| drop(held))
+    }
+
     fn clear_temporaries(&self, directory: &OwnedFd) -> Result<(), StoreError> {
         let mut temporaries = Names::default();
         let mut seen = false;
@@ -317,14 +331,7 @@ fn to_mkdir(rights: Rights) -> Result<(), StoreError> {
     need(rights.mkdir, "mkdir")
 }
 
-/// Removes a file or link; what it was is looked at where somebody counts.
-fn unlink(directory: &OwnedFd, name: &[u8], counting: bool) -> Result<Change, StoreError> {
-    let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
-    sys::unlink(directory, name)?;
-    Ok(went.as_ref().map_or_else(Change::default, Change::went))
-}
-
-/// The same for an empty directory.
+/// Removes an empty directory; what it was is looked at where somebody counts.
 fn remove_directory(directory: &OwnedFd, name: &[u8], counting: bool) -> Result<Change, StoreError> {
     let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
     sys::remove_directory(directory, name)?;

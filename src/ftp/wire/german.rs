@@ -332,6 +332,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("the file system does not take this name", "das Dateisystem nimmt diesen Namen nicht an"),
     ("the file system is read-only", "das Dateisystem ist schreibgeschützt"),
     ("the file was changed by someone else meanwhile", "die Datei wurde inzwischen von jemand anderem geändert"),
+    ("the link would lead out of what is served", "der Link würde aus dem Angebotenen hinausführen"),
     ("the name contains a NUL byte", "der Name enthält ein NUL-Byte"),
     ("the name is longer than 255 bytes", "der Name ist länger als 255 Bytes"),
     ("the name is reserved for uploads in progress", "der Name ist für laufende Uploads vorbehalten"),

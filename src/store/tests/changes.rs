@@ -148,6 +148,20 @@ fn a_umask_is_for_one_view() {
     }
 }
 
+/// A shared folder must not lose what makes it one by a client that mirrors permissions.
+#[test]
+fn a_folder_keeps_its_group_for_files_and_its_sticky_bit() {
+    let ground = Ground::new();
+    ground.directory("shared");
+    let mode = || fs::metadata(ground.host("shared")).unwrap().mode() & 0o7777;
+    fs::set_permissions(ground.host("shared"), std::os::unix::fs::PermissionsExt::from_mode(0o3775)).unwrap();
+    view_permissions(&ground, "shared", 0o750);
+    assert_eq!(mode(), 0o3750);
+    fs::set_permissions(ground.host("shared"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    view_permissions(&ground, "shared", 0o7700);
+    assert_eq!(mode(), 0o700, "and gets none");
+}
+
 fn view_permissions(ground: &Ground, path: &str, permissions: u32) {
     ground.view().set_permissions(&at(path), permissions).unwrap();
 }

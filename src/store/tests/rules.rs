@@ -205,6 +205,21 @@ fn a_drop_box_shows_what_the_session_has_brought_and_as_it_brought_it() {
     assert_eq!(list(&view, "/"), ["d:box", "others"]);
 }
 
+/// A name behind a pattern was shown whatever might be seen of it.
+#[test]
+fn a_pattern_shows_no_more_than_the_path() {
+    for ground in Ground::both() {
+        ground.file("in/victim", "x");
+        ground.file("open/file", "x");
+        let write = Rights { write: true, ..Rights::NONE };
+        let view = ground.store.view(rules(Rights::READ_ONLY, &[("/in", write)]), "someone".into());
+        let found = |pattern: &[u8]| shown(view.glob(&at("/"), pattern, Selection::default()));
+        assert_eq!(found(b"*/file"), ["open/file"]);
+        assert_eq!(found(b"[io]*/victim"), [""; 0]);
+        assert_eq!(found(b"i[n]"), ["d:in"], "as in the list of the root");
+    }
+}
+
 /// What a listing follows links for is what MLST would tell: no file that others have brought to a drop-box.
 #[test]
 fn a_link_shows_no_more_than_may_be_seen_where_it_leads() {

@@ -324,6 +324,26 @@ fn links_lead_where_they_were_told_to() {
     }
 }
 
+/// Its text is relative: elsewhere it would lead somewhere else, out of the root too, and be nothing that anybody could take away.
+#[test]
+fn a_link_is_not_moved_to_where_it_leads_out() {
+    for ground in Ground::both() {
+        let view = ground.view();
+        ground.file("b/file", "inside");
+        ground.directory("x/y");
+        ground.link("../b/file", "x/link");
+        refused(view.rename(&at("x/link"), &at("link")), "BadName");
+        assert_eq!(ground.content("x/link").unwrap(), "inside");
+        view.rename(&at("x/link"), &at("b/link")).unwrap();
+        assert_eq!(ground.content("b/link").unwrap(), "inside");
+        // What leads nowhere leads nowhere out.
+        view.rename(&at("b/link"), &at("x/y/link")).unwrap();
+        view.rename(&at("x/y/link"), &at("x/link")).unwrap();
+        let all = [ground.names_on_disk(""), ground.names_on_disk("x"), ground.names_on_disk("b")].concat();
+        assert_eq!(all, ["b", "x", "link", "y", "file"]);
+    }
+}
+
 #[test]
 fn a_copy_has_a_bottom() {
     let ground = Ground::new();

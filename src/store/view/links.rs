@@ -54,8 +54,8 @@ impl View {
         text: &[u8],
         good: impl Fn(&Found) -> bool,
     ) -> Result<bool, StoreError> {
-        let temporary = temporary::make_link(directory, text)?;
-        let made = match good(&self.store.resolver.open_path(path.child(&temporary).relative(), sys::PLACE)) {
+        let (temporary, found) = self.tried(directory, path, text)?;
+        let made = match good(&found) {
             true => self.booked(path, 1, |_| {
                 sys::rename_new(directory, &temporary, directory, name)?;
                 Ok(Change::came(0))
@@ -66,6 +66,24 @@ impl View {
             Ok(()) => Ok(true),
             Err(error) => self.take_back(directory, &temporary).and(Err(error)),
         }
+    }
+
+    /// Whether a link of that text would not lead out of the root from that directory, which `path` leads to.
+    pub(super) fn leads_inside(
+        &self,
+        directory: &OwnedFd,
+        path: &VirtualPath,
+        text: &[u8],
+    ) -> Result<bool, StoreError> {
+        let (temporary, found) = self.tried(directory, path, text)?;
+        self.take_back(directory, &temporary).map(|()| !matches!(found, Err(Miss::Outside)))
+    }
+
+    /// A link of that text under a temporary name, and what it leads to.
+    fn tried(&self, directory: &OwnedFd, path: &VirtualPath, text: &[u8]) -> Result<(Vec<u8>, Found), StoreError> {
+        let temporary = temporary::make_link(directory, text)?;
+        let found = self.store.resolver.open_path(path.child(&temporary).relative(), sys::PLACE);
+        Ok((temporary, found))
     }
 
     /// Removes a link under a temporary name; what cannot be removed now is what a sweep is for.

@@ -7,7 +7,7 @@ use super::super::sys::{self, FileType, Identity};
 use super::super::tally::Tally;
 use super::super::temporary::{is_temporary, remove_if_dead};
 use super::door::PresentPlace;
-use super::{View, remove_directory, to_delete, unlink};
+use super::{View, remove_directory, to_delete};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -245,7 +245,7 @@ fn take(
         }
         return Ok(());
     }
-    match view.booked(path, 0, |counting| unlink(at, name, counting)) {
+    match view.unlink_booked(path, at, name) {
         Ok(()) => tally.file(),
         // Gone, or a directory by now: the next reading tells.
         Err(StoreError::NotFound | StoreError::IsDirectory) => {}

@@ -4,7 +4,7 @@
 use super::super::error::StoreError;
 use super::super::ledger::Change;
 use super::super::path::VirtualPath;
-use super::super::resolve::existing;
+use super::super::resolve::{Place, existing};
 use super::super::rights::Rights;
 use super::super::sys::{self, FileType, Stat};
 use super::door::{PresentPlace, creatable};
@@ -41,11 +41,15 @@ impl View {
         let (here, there) = (self.rights_at(old.real.as_ref()), self.rights_at(new.real.as_ref()));
         wins_nothing(here, there, sys::kind(&old.stat))?;
         let replaces = there.delete || there.write;
+        self.stays_inside(&old, &new, to)?;
         self.store.doubt_at(from);
+        // What is replaced gives its blocks back only when the books are closed.
+        let mut held = None;
         let renamed = self.booked(to, 0, |counting| {
             // Both as they are now, which may be others than those that were asked about.
             let went = if counting { existing(sys::stat_at(&new.directory, &new.name))? } else { None };
             let moves = if counting { existing(sys::stat_at(&old.directory, &old.name))? } else { None };
+            held = went.and_then(|_| sys::open_at(&new.directory, &new.name, sys::PLACE).ok());
             match replaces {
                 true => sys::rename(&old.directory, &old.name, &new.directory, &new.name)?,
                 false => sys::rename_new(&old.directory, &old.name, &new.directory, &new.name)?,
@@ -54,6 +58,7 @@ impl View {
             let went = went.filter(|stat| moves.as_ref().is_none_or(|it| sys::identity(stat) != sys::identity(it)));
             Ok(went.as_ref().map_or_else(Change::default, Change::went))
         });
+        drop(held);
         match renamed {
             Err(Renaming::Os(Errno::INVAL)) => {
                 return Err(StoreError::BadName("a directory cannot be moved into itself"));
@@ -65,6 +70,20 @@ impl View {
         self.store.common.kept.forget(&self.key(from));
         self.store.common.kept.forget(&self.key(to));
         Ok(())
+    }
+
+    /// A link is not moved to where its text leads out of the root: other programs would follow it there, and here nobody could move it
+    /// back.
+    fn stays_inside(&self, old: &PresentPlace, new: &Place, to: &VirtualPath) -> Result<(), StoreError> {
+        if sys::kind(&old.stat) != FileType::Symlink {
+            return Ok(());
+        }
+        let text = sys::read_link_at(&old.directory, &old.name)?;
+        let above = new.real.as_ref().unwrap_or(to).parent().unwrap_or_else(VirtualPath::root);
+        match self.leads_inside(&new.directory, &above, &text)? {
+            true => Ok(()),
+            false => Err(StoreError::BadName("the link would lead out of what is served")),
+        }
     }
 
     /// A directory in which other rules may hold for something than for itself is not moved, neither there nor away:
