@@ -68,11 +68,11 @@ COPIES = {"ftpbench": 3}
 BESIDE_LIMITS = {"retr", "retr-8", "stor", "stor-8", "stor-disk"}
 
 # Where loops of system calls (load/bare.rs) may stand for a server, to show what is the kernel's and the clients' part: a bare one, and one
-# that keeps what gftp promises of uploads (load/careful.rs) and of TLS, to show what the promises cost.
+# that keeps what gftp promises of waits, of uploads (load/careful.rs) and of TLS, to show what the promises cost.
 LOOPS = {
     "bare": {"retr", "retr-8", "small-1", "small-16", "small-epsv-1", "small-stor-1", "small-stor-16", "small-stor-whole-1",
              "small-stor-whole-16", "login", "tls-login", "noop", "noop-busy", "nlst", "ftpbench"},
-    "careful": {"small-stor-1", "small-stor-16", "small-stor-whole-1", "small-stor-whole-16", "tls-login"},
+    "careful": {"small-stor-1", "small-stor-16", "small-stor-whole-1", "small-stor-whole-16", "login", "tls-login"},
 }
 
 FORKS = "it has a process for each session, or two: so many would take the machine down"

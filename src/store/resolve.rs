@@ -168,7 +168,12 @@ impl Resolver {
 
     /// How the file system of `stat` answers who must not wait.
     pub(super) fn backing(&self, stat: &Stat) -> Backing {
-        if sys::identity(stat).device == self.device { self.backing } else { Backing::Elsewhere }
+        self.backing_of(sys::identity(stat).device)
+    }
+
+    /// The same of that device.
+    pub(super) fn backing_of(&self, device: u64) -> Backing {
+        if device == self.device { self.backing } else { Backing::Elsewhere }
     }
 
     /// Opens a directory beneath another one, no link followed on the way: for walks that have seen each component.

@@ -50,6 +50,8 @@ pub(super) struct Temporary {
     pub(super) directory: OwnedFd,
     name: Vec<u8>,
     pub(super) file: File,
+    /// The device that it lies on.
+    pub(super) device: u64,
     /// The temporary name still stands.
     stands: bool,
 }
@@ -65,13 +67,15 @@ impl Temporary {
                 other => other?,
             };
             // A sweep that met the file before it was locked has taken it for a dead one: leave it to the sweep.
-            let lost = match sys::try_lock(&file) {
-                Ok(locked) => !locked || sys::links(&sys::stat_fd(&file)?) == 0,
+            let locked = sys::try_lock(&file);
+            let stat = sys::stat_fd(&file)?;
+            let lost = match locked {
+                Ok(locked) => !locked || sys::links(&stat) == 0,
                 // No locks on this file system; then a sweep cannot take one either, and removes nothing.
                 Err(_) => false,
             };
             if !lost {
-                return Ok(Temporary { directory, name, file, stands: true });
+                return Ok(Temporary { directory, name, file, device: sys::identity(&stat).device, stands: true });
             }
         }
         debug_assert!(is_temporary(&name));

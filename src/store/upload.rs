@@ -10,7 +10,7 @@ use super::path::VirtualPath;
 use super::prefix::Prefix;
 use super::replaced::Replaced;
 use super::resolve::existing;
-use super::sys::{self, FileType, Identity, Stat};
+use super::sys::{self, Backing, FileType, Identity, Stat};
 use super::temporary::Temporary;
 use super::unique::{UNIQUE_ATTEMPTS, UniqueName};
 use super::view::View;
@@ -245,7 +245,8 @@ impl Upload {
         if !is_one_piece && sys::size(&sys::stat_fd(&self.temporary.file)?) != self.offset {
             sys::truncate(&self.temporary.file, self.offset)?;
         }
-        if sys::refuses_late(&self.temporary.file) {
+        let backing = self.view.store.resolver.backing_of(self.temporary.device);
+        if backing == Backing::Elsewhere && sys::refuses_late(&self.temporary.file) {
             // It would be said to be stored, in place of what was good, and then have no room.
             sys::sync(&self.temporary.file)?;
         }
