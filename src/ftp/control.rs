@@ -6,9 +6,11 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use futures::future::{BoxFuture, Fuse};
 use futures::{FutureExt, select_biased};
-use gftp_plugin::{Conn, Event, Now};
+use gftp_plugin::{Conn, Event, Now, rt};
 
 use super::data::pump::Cut;
 use super::wire::command::Command;
@@ -17,6 +19,10 @@ use super::wire::reply::Reply;
 
 /// Commands that may wait for the end of a transfer. A client that pipelines more is not read from until then.
 const MOST_WAITING: usize = 64;
+
+/// How long work is waited for once it has been told to end: its socket is cut off by then, so that only a disk can keep it. What it has is
+/// then lost with it.
+const AFTER_STOP: Duration = Duration::from_secs(60);
 
 /// What is heard while a transfer runs and must be seen to when it is over.
 #[derive(Default)]
@@ -100,11 +106,13 @@ impl<'a> Control<'a> {
     }
 
     /// Waits for `work` while listening to the client. A stop cuts `data` off, upon which the work ends by itself
-    /// and is waited for; where nothing is to come of it, or there is no data connection yet, the work is dropped.
+    /// and is waited for, though not for ever; where nothing is to come of it, or there is no data connection yet, the work is dropped.
     pub async fn attend<T>(&mut self, work: impl Future<Output = T>, data: Option<&dyn Cut>) -> Option<T> {
         let shutdown = self.conn.shutdown().clone();
         let mut ending = pin!(shutdown.ending().fuse());
         let mut work = pin!(work.fuse());
+        // Boxed, since most are never told to end.
+        let mut is_over: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
         loop {
             let listening = !self.deaf && self.stop.is_none() && self.waiting.lines.len() < MOST_WAITING;
             let said = {
@@ -123,6 +131,7 @@ impl<'a> Control<'a> {
                     out = work => return Some(out),
                     event = next => Some(event),
                     () = ending => None,
+                    () = is_over => return None,
                 }
             };
             let heard = said.map_or(Some(Stop::Ending), |event| self.hear(event));
@@ -132,6 +141,7 @@ impl<'a> Control<'a> {
                     // An upload must come back, and a client that aborts may wait for the end of its download.
                     Some(data) if self.needs_client || heard == Some(Stop::Aborted) => {
                         data.cut();
+                        is_over = rt::sleep(AFTER_STOP).boxed().fuse();
                     }
                     _ => return None,
                 }

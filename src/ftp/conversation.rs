@@ -4,9 +4,10 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt, select_biased};
-use gftp_plugin::{Conn, Event};
+use gftp_plugin::{Conn, Event, rt};
 
 use super::answer::{Answer, Refusal};
 use super::control::{Waiting, say};
@@ -14,6 +15,10 @@ use super::session::Session;
 use super::wire::phrase::phrase;
 use super::wire::reply::Reply;
 use super::{Shared, journal, transfer, verbs, work};
+
+/// How long a command may wait for its disk, or for whoever knows the accounts, before the session gives its place to others: a disk that
+/// is woken, or a tape's robot, takes less, and one that hangs for ever would collect those who try again.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5 * 60);
 
 /// Talks to one client from greeting to goodbye.
 pub async fn converse(shared: Arc<Shared>, conn: &mut Conn, implicit: bool) -> io::Result<()> {
@@ -76,7 +81,10 @@ async fn next(conn: &mut Conn, session: &mut Session) -> io::Result<Event> {
 /// Answers one line. True: that was the last one.
 async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, line: &[u8]) -> io::Result<bool> {
     let was_in = session.is_in();
-    let answer = verbs::answer(session, line).await;
+    let Ok(answer) = within(LONGEST_ANSWER, verbs::answer(session, line)).await else {
+        say(conn, session.language, &Reply::new(421, phrase!("What that is about does not answer; closing.")));
+        return Ok(true);
+    };
     match (was_in, session.is_in()) {
         (false, true) => conn.settled(),
         (true, false) => conn.unsettled(),
@@ -119,6 +127,11 @@ async fn obey(conn: &mut Conn, session: &mut Session, waiting: &mut Waiting, lin
     Ok(false)
 }
 
+/// What comes of it, unless it takes too long.
+async fn within<T>(longest: Duration, answer: impl Future<Output = T>) -> io::Result<T> {
+    rt::timeout(longest, async { Ok(answer.await) }).await
+}
+
 /// Speaks TLS from now on.
 async fn secure(conn: &mut Conn, session: &mut Session, implicit: bool) -> io::Result<()> {
     let Some(tls) = session.shared.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
@@ -132,5 +145,17 @@ async fn secure(conn: &mut Conn, session: &mut Session, implicit: bool) -> io::R
             journal::not_secured(session, &e);
             Err(e)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_answers_is_given_up() {
+        let waits = within(Duration::from_millis(1), std::future::pending::<()>());
+        assert_eq!(rt::block_on(waits).map_err(|e| e.kind()), Err(io::ErrorKind::TimedOut));
+        assert_eq!(rt::block_on(within(LONGEST_ANSWER, async { 7 })).ok(), Some(7));
     }
 }

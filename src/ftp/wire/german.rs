@@ -270,6 +270,7 @@ static GERMAN: &[(&str, &str)] = &[
     ("Waiting for your data connection to port {}", "Ihre Datenverbindung zu Port {} wird erwartet"),
     ("What SITE can do", "Was SITE kann"),
     ("What came is not what MODE Z sends (one zlib stream); nothing is stored.", "Was kam, ist nicht, was MODE Z sendet (ein zlib-Strom); nichts ist gespeichert."),
+    ("What that is about does not answer; closing.", "Worum es geht, das antwortet nicht; die Verbindung endet."),
     ("What this server can do beyond RFC 959", "Was dieser Server über RFC 959 hinaus kann"),
     ("What this server has of its own; SITE HELP lists it", "Was dieser Server Eigenes hat; SITE HELP zählt es auf"),
     ("When a file was modified (UTC); with a time in front, set it (needs write)", "Wann eine Datei geändert wurde (UTC); mit einer Zeit davor: setzt sie (braucht write)"),
