@@ -68,6 +68,13 @@ impl OnceReady {
         if let Some(warning) = self.warning {
             log::warn!("{warning}");
         }
+        if self.watched.is_some() && self.store.has_spellings() {
+            log::warn!(
+                "{}: this file system takes several spellings for one name, and what the users file says of single folders and names \
+                 can be passed by another spelling; who must not see something there should have a home without it",
+                self.store.root().display()
+            );
+        }
         if let Some(certificates) = self.certificates {
             certificates.follow(self.store.root());
         }

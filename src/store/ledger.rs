@@ -169,12 +169,13 @@ impl Ledger {
         drop(books);
         let counting = Counting(self);
         let (bytes, files) = self.count()?;
-        drop(counting);
         let mut books = self.books();
         let is_good = books.changes == changes;
         if is_good {
             books.take_over(bytes, files, began);
         }
+        drop(books);
+        drop(counting);
         Ok(is_good)
     }
 

@@ -89,6 +89,11 @@ impl Store {
         self.resolver.canonical()
     }
 
+    /// Whether the root's file system is known to take several spellings for one name, so that rules for single names and places can be passed.
+    pub fn has_spellings(&self) -> bool {
+        self.resolver.has_spellings()
+    }
+
     /// A session's door. `owner` says whose broken uploads are whose, an account's name behind its address, say; it is never shown.
     pub fn view(self: &Arc<Self>, rules: impl Into<Rules>, owner: Vec<u8>) -> View {
         View::new(self.clone(), rules.into(), owner.into())
@@ -117,8 +122,7 @@ impl Store {
         sweep
     }
 
-    /// Drops the kept partial uploads that are older than [`KEPT_FOR`]. Every use of them does so too; this is for a
-    /// server that nobody uses.
+    /// Drops the kept partial uploads that are older than [`KEPT_FOR`], which are nobody's any more.
     pub fn expire_kept(&self) {
         self.common.kept.expire(KEPT_FOR);
     }

@@ -30,10 +30,15 @@ impl Replaced {
         let size = standing.map(sys::size).filter(|size| *size >= LARGE)?;
         let _place = Place::take()?;
         sys::free_bytes(directory).ok().filter(|free| *free >= size)?;
-        // Without it, it is waited for.
-        let _file = sys::open_at(directory, name, sys::PLACE).ok()?;
+        let _file = hold(directory, name, standing?)?;
         Some(Replaced { _file, _place })
     }
+}
+
+/// What bears a name that it is about to lose, for as long as nothing else is to wait for its end; none where that is soon. Without it, it
+/// is waited for.
+pub(super) fn hold(directory: &OwnedFd, name: &[u8], stat: &Stat) -> Option<OwnedFd> {
+    (sys::size(stat) >= LARGE).then(|| sys::open_at(directory, name, sys::PLACE).ok()).flatten()
 }
 
 impl Place {

@@ -124,6 +124,11 @@ impl Resolver {
         self.identity
     }
 
+    /// Whether names there have several spellings.
+    pub(super) fn has_spellings(&self) -> bool {
+        sys::has_spellings(&self.root)
+    }
+
     #[cfg(test)]
     pub(super) fn root_descriptor(&self) -> &OwnedFd {
         &self.root

@@ -18,7 +18,7 @@ mod created;
 mod durable;
 mod kernel;
 
-pub(super) use cached::{Backing, backing, open_beneath_cached, read_cached};
+pub(super) use cached::{Backing, backing, has_spellings, open_beneath_cached, read_cached};
 pub(super) use copy::{clone_file, copy_piece};
 pub(super) use created::{Ticks, created, set_created};
 pub(super) use durable::{refuses_late, sync, sync_directory};
@@ -240,9 +240,9 @@ pub(super) fn try_lock(file: impl AsFd) -> Sys<bool> {
     }
 }
 
-/// Bytes that an ordinary user can still write here.
+/// Bytes that an ordinary user can still write here; as many as can be said where the file system does not tell its size.
 pub(super) fn free_bytes(fd: impl AsFd) -> Sys<u64> {
-    fs::fstatvfs(fd).map(|it| it.f_bavail.saturating_mul(it.f_frsize))
+    fs::fstatvfs(fd).map(|it| if it.f_blocks == 0 { u64::MAX } else { it.f_bavail.saturating_mul(it.f_frsize) })
 }
 
 /// Writes some of non-empty `bytes` at `offset`; returns how many, at least one.

@@ -13,6 +13,7 @@ use super::names::Names;
 use super::own::Own;
 use super::path::VirtualPath;
 use super::reading::Reading;
+use super::replaced::hold;
 use super::resolve::Last;
 use super::rights::Rights;
 use super::rules::Rules;
@@ -276,21 +277,20 @@ impl View {
         (self.owner.clone(), path.clone())
     }
 
-    /// Removes what no client can see from a directory that is to go; fails where a client can see something.
     /// Removes a file or link; what it was is looked at where somebody counts. It gives its blocks back only when the books are closed: for
     /// a large one that takes seconds, which nobody else who counts there need wait for.
     fn unlink_booked(&self, path: &VirtualPath, directory: &OwnedFd, name: &[u8]) -> Result<(), StoreError> {
         let mut held = None;
         self.booked(path, 0, |counting| {
             let went = if counting { Some(sys::stat_at(directory, name)?) } else { None };
-            // Without it, it is waited for.
-            held = went.and_then(|_| sys::open_at(directory, name, sys::PLACE).ok());
+            held = went.as_ref().and_then(|stat| hold(directory, name, stat));
             sys::unlink(directory, name)?;
             Ok(went.as_ref().map_or_else(Change::default, Change::went))
         })
         .inspect(|()| drop(held))
     }
 
+    /// Removes what no client can see from a directory that is to go; fails where a client can see something.
     fn clear_temporaries(&self, directory: &OwnedFd) -> Result<(), StoreError> {
         let mut temporaries = Names::default();
         let mut seen = false;

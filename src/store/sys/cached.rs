@@ -36,6 +36,15 @@ pub(in super::super) fn backing(fd: impl AsFd) -> Backing {
     }
 }
 
+/// The same: FAT, exFAT, NTFS (two drivers), HFS+, SMB of the first and of later kinds. There one name has several spellings, by case or short.
+const WITH_SPELLINGS: [u64; 7] = [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0x482b, 0xff53_4d42, 0xfe53_4d42];
+
+/// Whether its file system is known to take several spellings for one name.
+#[allow(clippy::unnecessary_cast)]
+pub(in super::super) fn has_spellings(fd: impl AsFd) -> bool {
+    fs::fstatfs(fd).is_ok_and(|it| WITH_SPELLINGS.contains(&(it.f_type as u64 & 0xffff_ffff)))
+}
+
 /// As [`super::open_beneath`], of names that are remembered, on the file system of `root` alone (Linux 5.12). AGAIN: it
 /// would have to wait; INVAL: the kernel does not know the question.
 pub(in super::super) fn open_beneath_cached(

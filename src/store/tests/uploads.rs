@@ -326,13 +326,15 @@ fn a_large_file_is_appended_to_in_pieces() {
     fs::write(ground.host("file"), &old).unwrap();
     let begun = || view.upload(&at("file"), How::Append).unwrap();
     let is_shared = !begun().has_prefix();
-    for steps in [0, 1, 9] {
+    for steps in [0, 1, usize::MAX] {
         fs::write(ground.host("file"), &old).unwrap();
         let mut upload = begun();
         let mut some = [0; 100];
         assert_eq!((upload.read_at(&mut some, SIZE as u64 - 60).unwrap(), some[59]), (60, old[SIZE - 1]));
-        for _ in 0..steps {
+        let mut done = 0;
+        while done < steps && upload.has_prefix() {
             upload.copy_on().unwrap();
+            done += 1;
         }
         assert_eq!(upload.has_prefix(), !is_shared && steps < 9, "{steps}");
         upload.write(b"end").unwrap();

@@ -4,6 +4,7 @@
 use super::super::error::StoreError;
 use super::super::ledger::Change;
 use super::super::path::VirtualPath;
+use super::super::replaced::hold;
 use super::super::resolve::{Place, existing};
 use super::super::rights::Rights;
 use super::super::sys::{self, FileType, Stat};
@@ -49,7 +50,7 @@ impl View {
             // Both as they are now, which may be others than those that were asked about.
             let went = if counting { existing(sys::stat_at(&new.directory, &new.name))? } else { None };
             let moves = if counting { existing(sys::stat_at(&old.directory, &old.name))? } else { None };
-            held = went.and_then(|_| sys::open_at(&new.directory, &new.name, sys::PLACE).ok());
+            held = went.as_ref().and_then(|stat| hold(&new.directory, &new.name, stat));
             match replaces {
                 true => sys::rename(&old.directory, &old.name, &new.directory, &new.name)?,
                 false => sys::rename_new(&old.directory, &old.name, &new.directory, &new.name)?,
